@@ -1,0 +1,3 @@
+"""Headers that every answer carries."""
+
+from __future__ import annotations

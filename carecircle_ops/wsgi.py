@@ -1,0 +1,11 @@
+"""WSGI entry point: ``gunicorn carecircle_ops.wsgi``."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "carecircle_ops.settings")
+
+application = get_wsgi_application()
