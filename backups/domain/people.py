@@ -1,0 +1,160 @@
+"""Who acts, and what each role may do.
+
+A right comes from a role and from nothing else: being staff or a superuser in Django gives none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """A group of people; the value is the group's name in lower case and appears in the ledger."""
+
+    ENGINEER = "engineer"
+    MANAGER = "manager"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+
+    @property
+    def label(self) -> str:
+        return self.value.capitalize()
+
+
+class Capability(StrEnum):
+    """One thing that a person may be allowed to do; the value appears in refusals."""
+
+    READ_REQUESTS = "read_requests"
+    COMMENT = "comment"
+    FILE_RESTORE = "file_restore"
+    TAKE_LOOK = "take_look"
+    VOTE_ON_RESTORE = "vote_on_restore"
+    START_RESTORE = "start_restore"
+    RESOLVE_RESTORE = "resolve_restore"
+    READ_PROJECTS = "read_projects"
+    MANAGE_PROJECTS = "manage_projects"
+    RUN_CONNECT = "run_connect"
+    MANAGE_POLICY = "manage_policy"
+    MANAGE_SECRETS = "manage_secrets"
+    MANAGE_NOTIFICATIONS = "manage_notifications"
+    READ_PEOPLE = "read_people"
+    MANAGE_PEOPLE = "manage_people"
+    READ_LEDGER = "read_ledger"
+    EXPORT_LEDGER = "export_ledger"
+    READ_SYSTEM = "read_system"
+
+
+_EVERYBODY = frozenset({Capability.READ_REQUESTS, Capability.READ_PROJECTS})
+
+# The permission matrix. Nobody who decides or acts on a restore can also change who may decide,
+# unless the same person is given two roles, and that gift is an event in the ledger.
+CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
+    Role.ENGINEER: _EVERYBODY
+    | {
+        Capability.COMMENT,
+        Capability.FILE_RESTORE,
+        Capability.TAKE_LOOK,
+        Capability.START_RESTORE,
+        Capability.RESOLVE_RESTORE,
+        Capability.READ_SYSTEM,
+    },
+    Role.MANAGER: _EVERYBODY
+    | {
+        Capability.COMMENT,
+        Capability.TAKE_LOOK,
+        Capability.VOTE_ON_RESTORE,
+        Capability.RESOLVE_RESTORE,
+        Capability.READ_LEDGER,
+        Capability.READ_PEOPLE,
+        Capability.READ_SYSTEM,
+    },
+    Role.AUDITOR: _EVERYBODY
+    | {
+        Capability.READ_LEDGER,
+        Capability.EXPORT_LEDGER,
+        Capability.READ_PEOPLE,
+        Capability.READ_SYSTEM,
+    },
+    Role.ADMINISTRATOR: _EVERYBODY
+    | {
+        Capability.MANAGE_PROJECTS,
+        Capability.RUN_CONNECT,
+        Capability.MANAGE_POLICY,
+        Capability.MANAGE_SECRETS,
+        Capability.MANAGE_NOTIFICATIONS,
+        Capability.READ_PEOPLE,
+        Capability.MANAGE_PEOPLE,
+        Capability.READ_LEDGER,
+        Capability.READ_SYSTEM,
+    },
+}
+
+
+def capabilities_of(roles: Iterable[Role]) -> frozenset[Capability]:
+    """Everything that somebody holding all these roles may do."""
+    return frozenset().union(*(CAPABILITIES_OF_ROLE[role] for role in roles))
+
+
+def roles_allow(roles: Iterable[Role], capability: Capability) -> bool:
+    """Whether one of the roles gives the capability."""
+    return any(capability in CAPABILITIES_OF_ROLE[role] for role in roles)
+
+
+def roles_with(capability: Capability) -> tuple[Role, ...]:
+    """The roles that give the capability, in the order of the matrix."""
+    return tuple(role for role, allowed in CAPABILITIES_OF_ROLE.items() if capability in allowed)
+
+
+class ActorKind(StrEnum):
+    HUMAN = "human"
+    SERVICE = "service"
+    """An account that a program uses. It may file and read, and it never votes."""
+    SYSTEM = "system"
+    """The portal itself: its worker, its schedules, its commands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something now, with the roles held at this moment.
+
+    `session_ref` is a keyed hash of the session, never the session key. `request_id` ties together
+    everything that one web request or one run of a task did.
+    """
+
+    kind: ActorKind
+    name: str
+    user_id: int | None = None
+    roles: tuple[Role, ...] = ()
+    session_ref: str = ""
+    ip: str = ""
+    request_id: str = ""
+
+    @property
+    def ref(self) -> str:
+        """The actor's id in the ledger: `user:7`, or `system:worker`."""
+        if self.user_id is None:
+            return f"{self.kind.value}:{self.name}"
+        return f"user:{self.user_id}"
+
+    @property
+    def is_human(self) -> bool:
+        return self.kind is ActorKind.HUMAN
+
+    def may(self, capability: Capability) -> bool:
+        return roles_allow(self.roles, capability)
+
+
+SYSTEM = Actor(kind=ActorKind.SYSTEM, name="portal")
+
+
+def worker_actor(*, node: str = "worker", request_id: str = "") -> Actor:
+    """The actor of a background task; `node` tells several workers apart."""
+    return Actor(kind=ActorKind.SYSTEM, name=node, request_id=request_id)
+
+
+def command_actor(command: str, *, operator: str = "") -> Actor:
+    """The actor of a management command; `operator` is the operating system's user, if known."""
+    name = f"{command} by {operator}" if operator else command
+    return Actor(kind=ActorKind.SYSTEM, name=name)
