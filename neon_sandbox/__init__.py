@@ -1,0 +1,1 @@
+"""A local Neon: Neon's API v2 on loopback, over real PostgreSQL clusters."""
