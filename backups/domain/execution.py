@@ -1,0 +1,97 @@
+"""The worker's runs: what they are for, where they stand, and what an intent can turn out to be."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Purpose(StrEnum):
+    """What a run does. All of them share claim, lease, fence, intents and steps."""
+
+    PREPARE = "prepare"  # gathers the decision packet
+    RESTORE = "restore"  # carries an approved request out
+    LOOK = "look"  # opens a copy of a past moment
+    DISPOSE = "dispose"  # deletes a branch that the portal made
+
+
+class ExecutionState(StrEnum):
+    """Where a run stands."""
+
+    ACTIVE = "active"
+    HALTED = "halted"  # a person must decide; nothing runs
+    REVIEWING = "reviewing"  # asked to look or verify again; never submits
+    TAKEN_OVER = "taken_over"  # an undo took its place
+    FINISHED = "finished"
+
+
+#: A worker may claim these.
+CLAIMABLE = frozenset({ExecutionState.ACTIVE, ExecutionState.REVIEWING})
+#: These keep other restores away from the branch.
+BLOCKING = frozenset({ExecutionState.ACTIVE, ExecutionState.HALTED, ExecutionState.REVIEWING})
+
+
+class Step(StrEnum):
+    """The steps of all runs; each takes at most 20 s under one claim."""
+
+    PREFLIGHT = "preflight"
+    SUBMIT = "submit"
+    WAIT = "wait"
+    CONNECT = "connect"
+    VERIFY = "verify"
+    FINISH = "finish"
+    FACTS = "facts"
+    COPY = "copy"
+    INSPECT = "inspect"
+    COMPARE = "compare"
+    REHEARSE = "rehearse"
+    PUBLISH = "publish"
+    REMOVE = "remove"
+
+
+class IntentKind(StrEnum):
+    """A call that changes something at Neon."""
+
+    RESTORE_BRANCH = "restore_branch"
+    CREATE_BRANCH = "create_branch"
+    UPDATE_BRANCH = "update_branch"
+    DELETE_BRANCH = "delete_branch"
+
+
+class IntentOutcome(StrEnum):
+    """What became of an intent."""
+
+    PENDING = "pending"  # written down; the call may or may not have been sent
+    APPLIED = "applied"
+    REFUSED = "refused"  # Neon answered that it did nothing
+    NOT_APPLIED = "not_applied"  # looked up and proven absent
+    UNKNOWN = "unknown"
+
+
+#: While one of these stands, no second submission of the same kind is possible (database constraint).
+UNSETTLED_OR_APPLIED = frozenset({IntentOutcome.PENDING, IntentOutcome.APPLIED, IntentOutcome.UNKNOWN})
+
+
+class CheckOutcome(StrEnum):
+    """Result of one check. Inconclusive is never shown as passed."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class BranchPurpose(StrEnum):
+    """Why the portal made, or caused, a branch at Neon."""
+
+    PREVIEW = "preview"
+    LOOK = "look"
+    COPY = "copy"  # handed over as the result of a new-branch restore
+    PRESERVED = "preserved"
+
+
+class BranchFate(StrEnum):
+    """What is known of a branch that the portal made."""
+
+    INTENDED = "intended"
+    PRESENT = "present"
+    HANDED_OVER = "handed_over"
+    GONE = "gone"
