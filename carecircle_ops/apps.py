@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import apps
 from django.contrib.admin.apps import AdminConfig
 
@@ -10,7 +12,8 @@ class OpsAdminConfig(AdminConfig):
     default_site = "carecircle_ops.admin_site.OpsAdminSite"
 
     def ready(self) -> None:
-        super().ready()  # type: ignore[no-untyped-call]
+        super().ready()
+        import_module("carecircle_ops.sessions")  # connects the clocks of a login
         _hide_queue_pages()
 
 

@@ -1,52 +1,49 @@
-"""Settings. Every difference between two installations is an environment variable (or a line of ``.env``)."""
+"""Settings. Every difference between two installations is an environment variable (or a line of ``.env``).
+
+Any of them can be given as ``NAME_FILE``, the path of a file that holds the value. Names of numbers carry their unit.
+"""
 
 from __future__ import annotations
 
+import math
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
+from carecircle_ops.environment import database, load_dotenv, mail, number, optional, refusal, required, switch, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = BASE_DIR / "var"
+load_dotenv(BASE_DIR / ".env")
 
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
-
-# Commands that read only the code (makemigrations, collectstatic in an image build) have no secrets at hand.
-MIGRATION_TOOLING = env.bool("MIGRATION_TOOLING", default=False)
+# Commands that only read the code (makemigrations, collectstatic while an image is built) have no secrets at hand.
+MIGRATION_TOOLING = switch("MIGRATION_TOOLING", default=False)
 
 
-def required(name: str, *, tooling_default: str) -> str:
-    """The value of NAME, or what the file named by NAME_FILE holds; stops the start when there is neither."""
-    value = optional(name)
-    if value:
-        return value
-    if MIGRATION_TOOLING:
-        return tooling_default
-    raise ImproperlyConfigured(
-        f"{name} is not set. Set it in the environment or in .env, or point {name}_FILE at a file that holds it."
-    )
+def _needed(name: str, *, for_tooling: str) -> str:
+    return required(name, without=for_tooling if MIGRATION_TOOLING else None)
 
 
-def optional(name: str, default: str = "") -> str:
-    """As ``required``, for settings that the portal can start without."""
-    file_name = env.str(f"{name}_FILE", default="")
-    if not file_name:
-        return str(env.str(name, default=default))
-    try:
-        return Path(file_name).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"{name}_FILE points at {file_name}, which cannot be read: {error.strerror}."
-        ) from None
+# --- The site -------------------------------------------------------------------------------------------------
 
+DEBUG = switch("DEBUG", default=False)
+SECRET_KEY = _needed("SECRET_KEY", for_tooling="only-for-commands-that-read-code-" + "0" * 40)
+# Sessions signed by these still count; waiting tasks do not, so drain the queue before the key is changed.
+SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS", [])
 
-DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = required("SECRET_KEY", tooling_default="tooling-only-" + "0" * 50)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
-ROLE = env.str("ROLE", default="web")
+# Where people reach the portal: links in messages, and whether cookies demand https, follow from it.
+SITE_URL = _needed("SITE_URL", for_tooling="http://localhost:8000").rstrip("/")
+_SITE = urlsplit(SITE_URL)
+if _SITE.scheme not in {"http", "https"} or not _SITE.hostname:
+    raise refusal("SITE_URL must look like https://ops.example.org.")
+HTTPS_ONLY = _SITE.scheme == "https"
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", [_SITE.hostname])
+CSRF_TRUSTED_ORIGINS = [f"{_SITE.scheme}://{_SITE.netloc}"]
+
+ROOT_URLCONF = "carecircle_ops.urls"
+WSGI_APPLICATION = "carecircle_ops.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "backups.apps.BackupsConfig",
@@ -61,19 +58,18 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "carecircle_ops.middleware.RequestIdMiddleware",
+    "carecircle_ops.middleware.ResponseHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "carecircle_ops.sessions.SessionLimitsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-
-ROOT_URLCONF = "carecircle_ops.urls"
-WSGI_APPLICATION = "carecircle_ops.wsgi.application"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -90,43 +86,183 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url_config(required("DATABASE_URL", tooling_default="postgres://nobody@127.0.0.1:1/none"))
-    | {
-        # No pool: the worker forks, and forked processes would share the pool's sockets.
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-        "ATOMIC_REQUESTS": False,
-        "OPTIONS": {
-            "connect_timeout": 5,
-            "application_name": f"carecircle-{ROLE}",
-            "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
-        },
-    }
-}
-
-Q_CLUSTER: dict[str, Any] = {
-    "name": "carecircle",
-    "orm": "default",
-    "workers": 2,
-    "queue_limit": 2,
-    "bulk": 1,
-    "timeout": 45,
-    "retry": 180,
-    "ack_failures": True,
-    "max_attempts": 1,
-    "save_limit": -1,
-    "catch_up": False,
-    "poll": 0.05,
-    "recycle": 200,
-    "max_rss": 200_000,
-    "guard_cycle": 0.5,
-}
-
 LANGUAGE_CODE = "en-us"
-USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-STATIC_URL = "static/"
-STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(STATE_DIR / "static")))
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(optional("STATIC_ROOT", str(STATE_DIR / "static")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Who is logged in, and for how long -----------------------------------------------------------------------
+
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_IDLE_SECONDS = number("SESSION_IDLE_SECONDS", 15 * 60)
+SESSION_TOTAL_SECONDS = number("SESSION_TOTAL_SECONDS", 12 * 3600)
+SESSION_COOKIE_AGE = int(SESSION_TOTAL_SECONDS)
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True
+# Not "Strict": the link in a message must arrive logged in.
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = HTTPS_ONLY
+CSRF_COOKIE_SECURE = HTTPS_ONLY
+# The prefix makes a browser refuse the cookie from a neighbouring host or over plain http.
+SESSION_COOKIE_NAME = "__Host-session" if HTTPS_ONLY else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS_ONLY else "csrf"
+
+# --- What browsers are told -----------------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = int(number("HSTS_SECONDS", 365 * 24 * 3600)) if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = switch("HSTS_SUBDOMAINS", default=True)
+SECURE_HSTS_PRELOAD = switch("HSTS_PRELOAD", default=True)
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+# Only when a proxy in front sets the header itself and drops what a client sent.
+if switch("BEHIND_TLS_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Django 6 reads a setting of this name itself; until then the middleware does.
+SECURE_CSP: dict[str, list[str]] = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+}
+
+# --- The database ---------------------------------------------------------------------------------------------
+
+# Tables are made and changed by their owner; everything else runs under a role that cannot touch events.
+OWNER_COMMANDS = {"migrate", "setup_roles"}
+MIGRATE_DATABASE_URL = optional("MIGRATE_DATABASE_URL")
+
+
+def _database_url() -> str:
+    running = sys.argv[1] if len(sys.argv) > 1 else ""
+    if running in OWNER_COMMANDS and MIGRATE_DATABASE_URL:
+        return MIGRATE_DATABASE_URL
+    return _needed("DATABASE_URL", for_tooling="postgres://nobody@127.0.0.1:1/none")
+
+
+def _database(url: str) -> dict[str, Any]:
+    config = database(url)
+    options = {
+        "connect_timeout": 5,
+        # The server cuts a slow statement; this cuts the wait for a server that is gone.
+        "tcp_user_timeout": 20_000,
+        "application_name": f"carecircle-{optional('ROLE', 'web')}",
+        "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+    }
+    return config | {
+        # Persistent, because the queue is polled twenty times a second. No connection pool: the worker
+        # forks, and its children would share the pool's sockets.
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "ATOMIC_REQUESTS": False,
+        "OPTIONS": options | config.get("OPTIONS", {}),
+    }
+
+
+DATABASES = {"default": _database(_database_url())}
+
+# --- Neon -----------------------------------------------------------------------------------------------------
+
+NEON_API_KEY = optional("NEON_API_KEY")
+NEON_PROJECT_ID = optional("NEON_PROJECT_ID")
+NEON_API_HOST = optional("NEON_API_HOST", "https://console.neon.tech/api/v2").rstrip("/")
+NEON_CALL_DEADLINE_SECONDS = number("NEON_CALL_DEADLINE_SECONDS", 20)
+
+# --- Messages -------------------------------------------------------------------------------------------------
+
+SLACK_WEBHOOK_URL = optional("SLACK_WEBHOOK_URL")
+WEBHOOK_URL = optional("WEBHOOK_URL")
+WEBHOOK_SECRET = optional("WEBHOOK_SECRET")
+# Without it no mail is sent.
+globals().update(mail(optional("EMAIL_URL", "dummymail://")))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = optional("MAIL_FROM", f"carecircle-ops@{_SITE.hostname}")
+
+# --- The worker -----------------------------------------------------------------------------------------------
+
+# A lease outlives the longest task (timeout, hard kill after 3 s, guard cycle) and the longest call to Neon.
+EXECUTION_LEASE_SECONDS = number("EXECUTION_LEASE_SECONDS", 60)
+EXECUTION_BUDGET_SECONDS = number("EXECUTION_BUDGET_SECONDS", 20)
+EXECUTION_POLL_SECONDS = number("EXECUTION_POLL_SECONDS", 0.25)
+# How long after a lost call's deadline its effect may still appear at Neon.
+EXECUTION_SETTLE_SECONDS = number("EXECUTION_SETTLE_SECONDS", 30)
+
+WORKER_WAKE_SECONDS = number("WORKER_WAKE_SECONDS", 1)
+WORKER_HEARTBEAT_SECONDS = number("WORKER_HEARTBEAT_SECONDS", 5)
+WORKER_WATCHDOG_SECONDS = number("WORKER_WATCHDOG_SECONDS", 30)
+WORKER_STOP_SECONDS = number("WORKER_STOP_SECONDS", 60)
+WORKER_RESTART_SECONDS = number("WORKER_RESTART_SECONDS", 1)
+# Functions that run_worker calls every WORKER_WAKE_SECONDS, each in a thread of its own.
+WORKER_DUTIES: list[str] = []
+
+TASK_TIMEOUT_SECONDS = int(number("TASK_TIMEOUT_SECONDS", 45))
+WORKER_PROCESSES = int(number("WORKER_PROCESSES", 2))
+_PREFETCH = WORKER_PROCESSES
+_MAX_RSS_KILOBYTES = 200_000
+Q_CLUSTER: dict[str, Any] = {
+    # Also the salt that signs tasks: tasks that wait while it changes are lost.
+    "name": "carecircle",
+    # The same database as the models, so that a task is enqueued in the transaction of the change.
+    "orm": "default",
+    "workers": WORKER_PROCESSES,
+    # No more is fetched than can start soon; what is fetched counts towards `retry`.
+    "queue_limit": _PREFETCH,
+    "bulk": 1,
+    "timeout": TASK_TIMEOUT_SECONDS,
+    # Longer than the last prefetched task can take to end, or a task is delivered twice while it runs.
+    "retry": TASK_TIMEOUT_SECONDS * (1 + math.ceil((_PREFETCH + 1) / WORKER_PROCESSES)) + 45,
+    # Failures are recorded and retried by the row that a task serves, not by the queue.
+    "ack_failures": True,
+    "max_attempts": 1,
+    # Rows of finished tasks are pickles that nobody reads.
+    "save_limit": -1,
+    "catch_up": False,
+    "poll": number("TASK_POLL_SECONDS", 0.05),
+    "recycle": 200,
+    # macOS counts resident memory in bytes, Linux in kilobytes.
+    "max_rss": _MAX_RSS_KILOBYTES * (1024 if sys.platform == "darwin" else 1),
+    "guard_cycle": 0.5,
+}
+
+# --- Logs -----------------------------------------------------------------------------------------------------
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redact": {"()": "carecircle_ops.logs.RedactingFilter"}},
+    "formatters": {"json": {"()": "carecircle_ops.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["redact"]}},
+    "root": {"handlers": ["stderr"], "level": optional("LOG_LEVEL", "INFO")},
+    "loggers": {
+        # Django's own handlers would mail tracebacks to ADMINS and print to a development console.
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+        "django-q": {"handlers": [], "level": "INFO", "propagate": True},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
+}
