@@ -1,0 +1,54 @@
+"""Tables, constraints and indexes; no workflow."""
+
+from __future__ import annotations
+
+from backups.models.execution import CheckResult, Execution, ExecutionStep, Intent
+from backups.models.ledger import FreeText, LedgerEvent
+from backups.models.look import Look, LookState
+from backups.models.notification import Channel, OutboxMessage
+from backups.models.people import RoleMembership, UserProfile
+from backups.models.project import (
+    EnvironmentProposal,
+    OwnedBranch,
+    PolicyVersion,
+    Project,
+    ProtectedBranch,
+    TableMeaning,
+)
+from backups.models.restore import (
+    Comment,
+    DecisionPacket,
+    RequestOpened,
+    Resolution,
+    RestoreRequest,
+    RestoreTransition,
+    Vote,
+)
+
+__all__ = [
+    "Channel",
+    "CheckResult",
+    "Comment",
+    "DecisionPacket",
+    "EnvironmentProposal",
+    "Execution",
+    "ExecutionStep",
+    "FreeText",
+    "Intent",
+    "LedgerEvent",
+    "Look",
+    "LookState",
+    "OutboxMessage",
+    "OwnedBranch",
+    "PolicyVersion",
+    "Project",
+    "ProtectedBranch",
+    "RequestOpened",
+    "Resolution",
+    "RestoreRequest",
+    "RestoreTransition",
+    "RoleMembership",
+    "TableMeaning",
+    "UserProfile",
+    "Vote",
+]

@@ -1,0 +1,223 @@
+"""The fields that an event may carry, each with one meaning and one kind of value everywhere.
+
+The kinds are narrow on purpose: what is not an id, a number, a time, a hash or a short name of ours
+cannot get into the ledger, so neither can a patient's data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+from backups.ledger.canonical import JSON
+from backups.ledger.errors import LedgerError, NotInCatalogue
+from backups.ledger.identifiers import parse_utc, utc_text
+from backups.ledger.text import secret_in
+
+Detail: TypeAlias = "JSON | datetime"
+
+MAX_LIST_ITEMS = 500
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/+#-]{0,159}")
+_LABEL = re.compile(r"[^\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,200}")
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_LSN = re.compile(r"[0-9A-F]{1,8}/[0-9A-F]{1,8}")
+_PATH = re.compile(r"/[A-Za-z0-9_./{}%~-]{0,300}")
+
+
+class FieldRefused(LedgerError):
+    """The value is not of the kind that the catalogue gives this field."""
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[Detail], JSON]:
+    def read(value: Detail) -> JSON:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise FieldRefused("has another form than its kind allows")
+        if secret_in(value):
+            raise FieldRefused("seems to hold a secret")
+        return str(value)
+
+    return read
+
+
+def _integer(value: Detail) -> JSON:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise FieldRefused("must be an integer")
+    return value
+
+
+def _boolean(value: Detail) -> JSON:
+    if not isinstance(value, bool):
+        raise FieldRefused("must be true or false")
+    return value
+
+
+def _time(value: Detail) -> JSON:
+    if isinstance(value, datetime):
+        return utc_text(value)
+    if not isinstance(value, str):
+        raise FieldRefused("must be a time")
+    return utc_text(parse_utc(value))
+
+
+def _list_of(item: Callable[[Detail], JSON]) -> Callable[[Detail], JSON]:
+    def read(value: Detail) -> JSON:
+        if not isinstance(value, list | tuple) or len(value) > MAX_LIST_ITEMS:
+            raise FieldRefused(f"must be a list of at most {MAX_LIST_ITEMS}")
+        return [item(member) for member in value]
+
+    return read
+
+
+def _counts(value: Detail) -> JSON:
+    """Numbers by name, such as rows by table."""
+    if not isinstance(value, Mapping) or len(value) > MAX_LIST_ITEMS:
+        raise FieldRefused(f"must be a map of at most {MAX_LIST_ITEMS} numbers")
+    return {str(label(name)): _integer(number) for name, number in value.items()}
+
+
+code = _matching(_CODE)
+identifier = _matching(_ID)
+label = _matching(_LABEL)
+sha256 = _matching(_SHA256)
+lsn = _matching(_LSN)
+path = _matching(_PATH)
+
+FIELDS: dict[str, Callable[[Detail], JSON]] = {
+    # what is asked for
+    "request": identifier,
+    "undoes": identifier,
+    "kind": code,
+    "scenario": code,
+    "urgency": code,
+    "point_kind": code,
+    "point_time": _time,
+    "point_lsn": lsn,
+    "point_snapshot": identifier,
+    "noticed_at": _time,
+    "began_at": _time,
+    "writers_stopped": _boolean,
+    "changed_fields": _list_of(code),
+    "before": label,
+    "after": label,
+    "from_state": code,
+    "to_state": code,
+    # packet, votes and clocks
+    "digest": sha256,
+    "previous_digest": sha256,
+    "packet_number": _integer,
+    "packet_sha256": sha256,
+    "unknown_facts": _list_of(code),
+    "changed_facts": _list_of(code),
+    "vote": code,
+    "step": _integer,
+    "of": _integer,
+    "votes_voided": _integer,
+    "voters": _list_of(identifier),
+    "policy": identifier,
+    "policy_version": _integer,
+    "start_mode": code,
+    "minutes_discarded": _integer,
+    "deadline": _time,
+    "question": _boolean,
+    # execution
+    "execution": identifier,
+    "step_name": code,
+    "attempt": _integer,
+    "fence": _integer,
+    "decision": code,
+    "branch_name": label,
+    "branch": identifier,
+    "preserved_branch": identifier,
+    "preserved_name": label,
+    "preview_branch": identifier,
+    "endpoint": identifier,
+    "host": identifier,
+    "operation_ids": _list_of(identifier),
+    "operation_status": code,
+    "last_reset_at": _time,
+    "expires_at": _time,
+    "submitted_at": _time,
+    "writable_at": _time,
+    "next_attempt_at": _time,
+    "duration_ms": _integer,
+    "error": code,
+    "message": label,
+    # checks
+    "check": code,
+    "check_result": code,
+    "required": _boolean,
+    "passed": _integer,
+    "failed": _integer,
+    "inconclusive": _integer,
+    "table": label,
+    "tables": _list_of(label),
+    "tables_unclear": _list_of(label),
+    "databases": _list_of(label),
+    "rows": _counts,
+    "rows_lost": _integer,
+    "rows_back": _integer,
+    "evidence_sha256": sha256,
+    # calls to Neon
+    "method": code,
+    "path": path,
+    "call_id": identifier,
+    "status": _integer,
+    "neon_error": code,
+    "effect": code,
+    # access
+    "login": label,
+    "login_hash": identifier,
+    "role": code,
+    "roles": _list_of(code),
+    "means": code,
+    "capability": code,
+    "refused": code,
+    "service_account": _boolean,
+    "active": _boolean,
+    "staff": _boolean,
+    "superuser": _boolean,
+    # projects, policy, secrets, notifications, system
+    "project": identifier,
+    "environment": code,
+    "previous_environment": code,
+    "default_branch": _boolean,
+    "neon_protected": _boolean,
+    "plan": code,
+    "history_seconds": _integer,
+    "findings": _list_of(code),
+    "secret": code,
+    "secret_fingerprint": identifier,
+    "channel": code,
+    "template": code,
+    "recipient": identifier,
+    "recipients": _integer,
+    "attempts": _integer,
+    "version": label,
+    "node": identifier,
+    "skew_ms": _integer,
+    "format": code,
+    "events": _integer,
+    "filter_sha256": sha256,
+}
+
+
+def read_fields(*, allowed: frozenset[str], details: Mapping[str, Detail]) -> dict[str, JSON]:
+    """The details as they enter the event; absent values (None) are left out. Raises NotInCatalogue, FieldRefused."""
+    foreign = sorted(details.keys() - allowed)
+    if foreign:
+        raise NotInCatalogue(f"These fields are not declared for this type of event: {', '.join(foreign)}.")
+    return {name: _read(name, value) for name, value in details.items() if value is not None}
+
+
+def _read(name: str, value: Detail) -> JSON:
+    try:
+        return FIELDS[name](value)
+    except ValueError as error:
+        # The value itself stays out of the message: it may be the very thing that must not be written anywhere.
+        raise FieldRefused(
+            f"The field {name} {error}." if isinstance(error, FieldRefused) else f"The field {name} is no time."
+        ) from None

@@ -1,0 +1,139 @@
+"""Builds the exact bytes of one event.
+
+Members that have nothing to say are absent rather than empty, so that a later member can be added without
+changing what the absence of it meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from backups.domain.ledger import Outcome, Target
+from backups.domain.people import Actor
+from backups.ledger.canonical import JSON, canonical_bytes
+from backups.ledger.catalogue import EventType, event_type
+from backups.ledger.errors import NotInCatalogue
+from backups.ledger.fields import Detail, code, identifier, read_fields
+from backups.ledger.identifiers import utc_text
+
+FORMAT = "ccops.audit/1"
+
+# Details with a place of their own in the record: the approval they belong to, the run they belong to.
+_APPROVAL = {"digest": "req_hash", "step": "step", "of": "of"}
+_CORRELATION = {"attempt": "n", "operation_ids": "ops"}
+
+
+class World(StrEnum):
+    """What the event's project is. Only `real` can be evidence of anything."""
+
+    REAL = "real"
+    SANDBOX = "sandbox"
+    UNKNOWN = "unknown"
+    """It names a project that the portal does not know."""
+    PORTAL = "portal"
+    """It concerns no project, such as a log-in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """An event before it is bytes. `recorded_at` is the database's clock; `occurred_at` is when it happened."""
+
+    id: UUID
+    type: str
+    occurred_at: datetime
+    recorded_at: datetime
+    actor: Actor
+    target: Target
+    outcome: Outcome
+    world: World
+    details: Mapping[str, Detail]
+    reason_code: str = ""
+    ticket: str = ""
+    text_commitment: str = ""
+    correlation: str = ""
+
+
+def record_bytes(happening: Happening) -> bytes:
+    """The bytes to be stored, hashed and signed. Raises NotInCatalogue, FieldRefused, NotCanonical."""
+    declared = event_type(happening.type)
+    _check_author(declared, happening)
+    details = read_fields(allowed=declared.fields, details=happening.details)
+    return canonical_bytes(_without_gaps(_members(happening, details)))
+
+
+def _check_author(declared: EventType, happening: Happening) -> None:
+    if happening.actor.kind not in declared.actors:
+        raise NotInCatalogue(f"{declared.code} cannot be caused by an actor of kind {happening.actor.kind.value}.")
+    if happening.text_commitment and not declared.text:
+        raise NotInCatalogue(f"{declared.code} carries no words of a person.")
+
+
+def _members(happening: Happening, details: dict[str, JSON]) -> dict[str, JSON]:
+    approval = _taken(details, _APPROVAL)
+    run = _taken(details, _CORRELATION)
+    return {
+        "v": FORMAT,
+        "id": str(happening.id),
+        "type": happening.type,
+        "time": utc_text(happening.occurred_at),
+        "rec": utc_text(happening.recorded_at),
+        "env": happening.world.value,
+        "actor": _actor(happening.actor),
+        "src": {"ip": happening.actor.ip, "req": happening.actor.request_id},
+        "target": _target(happening.target),
+        "out": {"s": happening.outcome.value},
+        "reason": _reason(happening),
+        "appr": approval,
+        "corr": {"wf": _optional_id(happening.correlation), **run},
+        "data": details,
+    }
+
+
+def _actor(actor: Actor) -> dict[str, JSON]:
+    return {
+        "id": actor.ref,
+        "kind": actor.kind.value,
+        "roles": [role.value for role in sorted(actor.roles)],
+        "sess": actor.session_ref,
+    }
+
+
+def _target(target: Target) -> dict[str, JSON]:
+    return {
+        "kind": code(target.kind),
+        "id": identifier(target.id),
+        "proj": _optional_id(target.project),
+        "branch": _optional_id(target.branch),
+        "env": code(target.environment) if target.environment else "",
+    }
+
+
+def _reason(happening: Happening) -> dict[str, JSON]:
+    return {
+        "code": code(happening.reason_code) if happening.reason_code else "",
+        "ticket": _optional_id(happening.ticket),
+        "text_commit": happening.text_commitment,
+    }
+
+
+def _optional_id(value: str) -> JSON:
+    return identifier(value) if value else ""
+
+
+def _taken(details: dict[str, JSON], places: Mapping[str, str]) -> dict[str, JSON]:
+    """Moves the named details out of `details`, under the names that the record gives them."""
+    return {place: details.pop(name) for name, place in places.items() if name in details}
+
+
+def _without_gaps(members: dict[str, JSON]) -> dict[str, JSON]:
+    kept: dict[str, JSON] = {}
+    for name, value in members.items():
+        if isinstance(value, dict):
+            value = {inner: held for inner, held in value.items() if held not in ("", None)}
+        if value not in ("", None, {}):
+            kept[name] = value
+    return kept

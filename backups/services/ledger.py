@@ -1,0 +1,119 @@
+"""The only writers of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from backups.domain.ledger import NO_TARGET, Outcome, Target
+from backups.domain.people import Actor, Capability
+from backups.ledger.fields import Detail
+from backups.ledger.identifiers import uuid7
+from backups.ledger.record import Happening, World, record_bytes
+from backups.ledger.text import seal_text
+from backups.models.ledger import FreeText, LedgerEvent
+from backups.models.project import Project
+
+
+class NotInTransaction(RuntimeError):
+    """An event was to be written apart from the change that it describes."""
+
+
+def record_event(
+    *,
+    type: str,
+    actor: Actor,
+    target: Target = NO_TARGET,
+    outcome: Outcome = Outcome.SUCCESS,
+    details: Mapping[str, Detail] | None = None,
+    text: str = "",
+    reason_code: str = "",
+    ticket: str = "",
+    sandbox: bool | None = None,
+    correlation: str = "",
+    occurred_at: datetime | None = None,
+) -> LedgerEvent:
+    """Writes one event in the transaction that is open, so that the change and its event stand or fall together.
+
+    `details` may hold only what the catalogue lists for the type. `text` is what a person wrote; the event gets
+    its salted hash. `sandbox` tells what the target's project is; without it the project is looked up.
+    Raises NotInTransaction, and LedgerError (a ValueError) when the event may not be written as it is.
+    """
+    if not connection.in_atomic_block:
+        raise NotInTransaction(f"{type} was not recorded: open the transaction of the change first.")
+    now = database_now()
+    sealed = seal_text(text) if text else None
+    event_id = uuid7(now)
+    body = record_bytes(
+        Happening(
+            id=event_id,
+            type=type,
+            occurred_at=occurred_at or now,
+            recorded_at=now,
+            actor=actor,
+            target=target,
+            outcome=outcome,
+            world=_world(target, sandbox),
+            details=details or {},
+            reason_code=reason_code,
+            ticket=ticket,
+            text_commitment=sealed.commitment if sealed else "",
+            correlation=correlation,
+        )
+    )
+    event = LedgerEvent.objects.create(id=event_id, body=body.decode("utf-8"), actor_name=actor.name)
+    if sealed:
+        FreeText.objects.create(event=event, salt=sealed.salt, text=sealed.text)
+    return event
+
+
+def record_refusal(
+    *,
+    actor: Actor,
+    why: str,
+    target: Target = NO_TARGET,
+    capability: Capability | None = None,
+    details: Mapping[str, Detail] | None = None,
+    sandbox: bool | None = None,
+) -> LedgerEvent:
+    """Records that an act was refused; `why` is a code such as `own_request`, never a sentence.
+
+    Call it when the refused transaction has been rolled back: it opens one of its own and raises RuntimeError
+    inside another, because there the rollback would erase it.
+    """
+    facts: dict[str, Detail] = {"refused": why, "capability": capability.value if capability else None}
+    with transaction.atomic(durable=True):
+        return record_event(
+            type="access.refused",
+            actor=actor,
+            target=target,
+            outcome=Outcome.DENIED,
+            details=facts | dict(details or {}),
+            sandbox=sandbox,
+        )
+
+
+def database_now() -> datetime:
+    """The database's clock at this instant: not the start of the transaction, which `now()` would give."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        row: tuple[datetime] = cursor.fetchone()
+    return row[0]
+
+
+def _world(target: Target, sandbox: bool | None) -> World:
+    if sandbox is None and target.project:
+        return _world_of_project(target.project)
+    if sandbox is None:
+        return World.PORTAL
+    return World.SANDBOX if sandbox else World.REAL
+
+
+def _world_of_project(neon_project_id: str) -> World:
+    """A sandbox may carry a real project's id; then nothing said about that id is evidence."""
+    kinds = set(Project.objects.filter(neon_project_id=neon_project_id).values_list("is_sandbox", flat=True))
+    if not kinds:
+        return World.UNKNOWN
+    return World.SANDBOX if True in kinds else World.REAL
