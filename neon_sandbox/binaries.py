@@ -18,10 +18,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from neon_sandbox.errors import ClusterFailed, PostgresNotFound, SandboxError
 
-SHARED_DIR = Path("/var/tmp")
+SHARED_DIR = Path("/var/tmp")  # noqa: S108 - what is made there is checked for its owner
 # These would change meaning inside the shell commands that PostgreSQL runs for archiving and recovery.
 FORBIDDEN_IN_PATHS = set('"%$`\\\n')
 
@@ -110,7 +111,7 @@ def unprivileged_account() -> Account | None:
         except KeyError:
             continue
         return Account(uid=entry.pw_uid, gid=entry.pw_gid, name=name)
-    raise SandboxError(f"PostgreSQL does not run as root and there is no user {wanted or 'nobody'}: set SANDBOX_PG_USER.")
+    raise SandboxError(f"PostgreSQL refuses root and there is no user {wanted or 'nobody'}: set SANDBOX_PG_USER.")
 
 
 def _required_bin_dir(variable: str, path: Path) -> Path:
@@ -154,7 +155,7 @@ def _runnable_bin_dir(bin_dir: Path, home: Path, account: Account | None) -> tup
     try:
         return copied, _version(copied, home, account)
     except PermissionError as error:
-        raise SandboxError(f"{account.name} can run neither {bin_dir} nor its copy {copied}: {error}") from error
+        raise SandboxError(f"{account.name} can run neither {bin_dir} nor its copy {copied}.") from error
 
 
 def _version(bin_dir: Path, home: Path, account: Account | None) -> str:
@@ -222,7 +223,7 @@ def _must_be_ours(path: Path, *, uid: int) -> None:
 
 
 def _reaches(path: Path, account: Account) -> bool:
-    done = subprocess.run(["test", "-w", str(path)], cwd="/", env=_environment(Path("/")), **_identity(account))
+    done = _run(["/bin/sh", "-c", 'test -w "$0"', str(path)], home=Path("/"), account=account)
     return done.returncode == 0
 
 
@@ -233,7 +234,7 @@ def _run(command: Sequence[str], *, home: Path, account: Account | None) -> subp
     )
 
 
-def _identity(account: Account | None) -> dict[str, object]:
+def _identity(account: Account | None) -> dict[str, Any]:
     if account is None:
         return {}
     return {"user": account.uid, "group": account.gid, "extra_groups": []}
