@@ -1,0 +1,40 @@
+"""What is checked on a restored database, over psycopg. See docs/adr/0005-verification-under-live-traffic.md."""
+
+from __future__ import annotations
+
+from backups.domain.execution import CheckOutcome
+from backups.verification.checks import plan_checks, run_check
+from backups.verification.context import CheckContext, VerificationPolicy
+from backups.verification.dsn import Dsn
+from backups.verification.errors import DatabaseUnreachable
+from backups.verification.inspection import (
+    DatabaseFacts,
+    MomentFacts,
+    TableFacts,
+    inspect_database,
+    summarise_moment,
+)
+from backups.verification.preview import LossPreview, TableLoss, compare_point_with_now
+from backups.verification.results import CheckResult, CheckSpec, Unfinished, Unknown
+
+__all__ = [
+    "CheckContext",
+    "CheckOutcome",
+    "CheckResult",
+    "CheckSpec",
+    "DatabaseFacts",
+    "DatabaseUnreachable",
+    "Dsn",
+    "LossPreview",
+    "MomentFacts",
+    "TableFacts",
+    "TableLoss",
+    "Unfinished",
+    "Unknown",
+    "VerificationPolicy",
+    "compare_point_with_now",
+    "inspect_database",
+    "plan_checks",
+    "run_check",
+    "summarise_moment",
+]

@@ -1,0 +1,65 @@
+"""What the checks of one database are given."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from backups.verification.anchors import CODE as ANCHORS_CODE
+from backups.verification.anchors import Anchors
+from backups.verification.dsn import Dsn
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationPolicy:
+    """What must hold, and how much a client may have deleted since before a person has to look.
+
+    `required_checks` empty: every check of the plan is required. Tables are named `schema.table` or `table` (public).
+    """
+
+    required_tables: tuple[str, ...] = ()
+    required_checks: frozenset[str] = frozenset()
+    write_time_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    deleted_rows_limit: int = 25
+    deleted_share_limit: float = 0.005
+
+    def deletions_allowed(self, rows_at_point: int) -> int:
+        return max(self.deleted_rows_limit, int(rows_at_point * self.deleted_share_limit))
+
+    def requires(self, code: str) -> bool:
+        return not self.required_checks or code in self.required_checks
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """One database of one restored branch, and what it is compared with.
+
+    `branch`: through the branch's own connection string. `reference`: the state that the branch must have gone back
+    to, held by a branch that nobody writes to (the preview copy; for an undo, a copy of the preserved branch). None
+    when `branch` itself is that copy (new branch, drill): then only its own soundness is checked.
+    `point_at` (T) is None when the point is an LSN whose time is not known. `submitted_at` (S): just before the
+    restore was sent. `writable_at` (R): when the portal first saw the branch take writes again; clients may have been
+    earlier. `known_rows`: rows at the point, table by table, as the people who approved saw them.
+    """
+
+    branch: Dsn
+    reference: Dsn | None = None
+    point_at: dt.datetime | None = None
+    submitted_at: dt.datetime | None = None
+    writable_at: dt.datetime | None = None
+    policy: VerificationPolicy = field(default_factory=VerificationPolicy)
+    known_rows: Mapping[str, int] = field(default_factory=dict)
+    anchors: Anchors | None = None
+    clock_skew_seconds: float = 0.25
+    statistics_settle_seconds: float = 12.0
+
+    @property
+    def is_live(self) -> bool:
+        """True when clients write to the branch while it is checked."""
+        return self.reference is not None
+
+    def learn(self, code: str, figures: Mapping[str, Any]) -> CheckContext:
+        """The context for the checks that follow a finished check with this code."""
+        return replace(self, anchors=Anchors.from_json(figures)) if code == ANCHORS_CODE else self
