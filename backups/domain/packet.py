@@ -68,8 +68,10 @@ class TableFacts(TypedDict):
     table: str  # "schema.table"
     at_point: int | None  # rows on the copy; None also when the table is not there (see SchemaFacts)
     now: int | None
-    lost_at_least: int | None  # rows written since the point, by a time column or by the counts
+    lost_at_least: int | None  # rows that were not there at the point
     back_at_least: int | None  # rows of the point that are gone now
+    changed_at_least: int | None  # rows there on both sides whose content goes back
+    counted_by: str  # "key", "time column", "estimate" or "nothing"
     unknown: str | None
     meaning: str  # plain words given by an administrator, "doses given"; may be empty
     patient_safety: bool
