@@ -143,7 +143,6 @@ if switch("BEHIND_TLS_PROXY", default=False):
 # Django 6 reads a setting of this name itself; until then the middleware does.
 SECURE_CSP: dict[str, list[str]] = {
     "default-src": ["'self'"],
-    "img-src": ["'self'", "data:"],
     "object-src": ["'none'"],
     "base-uri": ["'none'"],
     "form-action": ["'self'"],
