@@ -10,6 +10,9 @@ from typing import Literal
 from backups.domain.packet import BoundFacts, ObservedFacts, TableFacts
 from backups.domain.restore import PointKind, RestoreKind
 
+#: How an Unknown about tables begins, so that the sentence can tell it from other unknowns.
+TABLES = "tables"
+
 _Number = Literal["lost_at_least", "back_at_least", "changed_at_least"]
 
 
@@ -172,7 +175,7 @@ def _total(
     unread = len(observed["tables"]) - len(known)
     if not known:
         return f"{unknown}{_because(observed)}."
-    tail = f"; {count(unread, 'table')} could not be counted" if unread else _partly(observed)
+    tail = (f"; {count(unread, 'table')} could not be counted" if unread else "") + _partly(observed)
     total = sum(known)
     if total:
         changed = sum(1 for value in known if value)
@@ -181,13 +184,13 @@ def _total(
 
 
 def _partly(observed: ObservedFacts) -> str:
-    """Whole databases or table lists may be unread although every listed table was counted."""
-    missed = [item for item in observed["unknown"] if item["what"].startswith("tables")]
-    return f"; unknown: {missed[0]['what']}, {missed[0]['why']}" if missed else ""
+    """Whole databases may be unread although every listed table was counted."""
+    missed = [item for item in observed["unknown"] if item["what"].startswith(TABLES)]
+    return f"; unknown: {missed[0]['what']}, {missed[0]['why'].rstrip('.')}" if missed else ""
 
 
 def _because(observed: ObservedFacts) -> str:
-    why = next((item["why"] for item in observed["unknown"] if item["what"].startswith("tables")), "")
+    why = next((item["why"] for item in observed["unknown"] if item["what"].startswith(TABLES)), "")
     why = why or next((row["unknown"] for row in observed["tables"] if row["unknown"]), "") or ""
     return f": {why.rstrip('.')}" if why else ""
 
