@@ -1,0 +1,197 @@
+"""What PostgreSQL itself enforces, written as SQL for the migrations: rows that never change, roles with a date.
+
+The triggers are ENABLE ALWAYS, or a superuser's `session_replication_role = replica` would pass them silently.
+They stop mistakes and a taken-over web process; an owner of the tables can still drop them, which is what the
+signatures and anchors of the ledger are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+# Rows of these tables are written once.
+APPEND_ONLY = (
+    "backups_ledgerevent",
+    "backups_restoretransition",
+    "backups_decisionpacket",
+    "backups_executionstep",
+    "backups_comment",
+    "backups_policyversion",
+)
+
+# Rows of these change only by giving one of the columns, still empty, its one value.
+SET_ONCE: dict[str, tuple[str, ...]] = {
+    "backups_vote": ("taken_back_at",),
+    "backups_rolemembership": ("until",),
+}
+
+# Written by triggers alone.
+TRIGGER_WRITTEN = ("backups_rolemembership",)
+
+# Text and salt go together, once and for ever.
+ERASABLE = ("backups_freetext",)
+
+MAX_EVENT_BYTES = 60 * 1024
+MAX_CLOCK_DISTANCE_SECONDS = 60
+
+_REFUSE_CHANGE = """
+CREATE FUNCTION ccops_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% on % refused: its rows are never changed or removed', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+"""
+
+_SET_ONCE = """
+CREATE FUNCTION ccops_set_once() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before jsonb := to_jsonb(OLD);
+    after jsonb := to_jsonb(NEW);
+    name text;
+BEGIN
+    IF before - TG_ARGV <> after - TG_ARGV THEN
+        RAISE EXCEPTION 'UPDATE on % refused: only % may be set', TG_TABLE_NAME, array_to_string(TG_ARGV, ', ')
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    FOREACH name IN ARRAY TG_ARGV LOOP
+        IF before -> name <> after -> name AND before ->> name IS NOT NULL THEN
+            RAISE EXCEPTION 'UPDATE on % refused: % has its value already', TG_TABLE_NAME, name
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END $$;
+"""
+
+_ERASE_ONLY = """
+CREATE FUNCTION ccops_erase_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.erased_at IS NOT NULL OR NEW.erased_at IS NULL OR NEW.text <> '' OR NEW.salt <> ''
+       OR NEW.event_id <> OLD.event_id THEN
+        RAISE EXCEPTION 'UPDATE on % refused: a text can only be erased, with its salt', TG_TABLE_NAME
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+"""
+
+# Not ALWAYS: a replica applies old events, and only a superuser can pretend to be one.
+_PRESENT_TIME = f"""
+CREATE FUNCTION ccops_event_is_of_now() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF abs(extract(epoch FROM clock_timestamp() - NEW.recorded_at)) > {MAX_CLOCK_DISTANCE_SECONDS} THEN
+        RAISE EXCEPTION 'An event must be recorded with the time of its recording'
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER event_is_of_now AFTER INSERT ON backups_ledgerevent
+    FOR EACH ROW EXECUTE FUNCTION ccops_event_is_of_now();
+"""
+
+_EVENT_SHAPE = f"""
+ALTER TABLE backups_ledgerevent
+    ADD CONSTRAINT event_id_is_in_its_bytes CHECK (body::jsonb ->> 'id' = id::text),
+    ADD CONSTRAINT event_has_a_known_form CHECK (body::jsonb ->> 'v' = 'ccops.audit/1'),
+    ADD CONSTRAINT event_fits_one_entry CHECK (octet_length(body) <= {MAX_EVENT_BYTES}),
+    ADD CONSTRAINT event_says_what_who_and_how CHECK (
+        type <> '' AND actor_ref <> '' AND actor_kind <> '' AND target_kind <> '' AND outcome <> '' AND world <> ''
+    );
+"""
+
+# SECURITY DEFINER: whoever changes a group membership has no right to write the history of it.
+_ROLE_HISTORY = """
+CREATE FUNCTION ccops_sync_roles(person integer) RETURNS void LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE backups_rolemembership held SET until = clock_timestamp()
+     WHERE held.until IS NULL AND (person IS NULL OR held.user_id = person)
+       AND NOT EXISTS (SELECT FROM auth_user_groups belongs JOIN auth_group named ON named.id = belongs.group_id
+                        WHERE belongs.user_id = held.user_id AND named.name = initcap(held.role));
+    INSERT INTO backups_rolemembership (user_id, role, since, database_user)
+    SELECT DISTINCT belongs.user_id, lower(named.name), clock_timestamp(), session_user::text
+      FROM auth_user_groups belongs JOIN auth_group named ON named.id = belongs.group_id
+     WHERE named.name IN ('Engineer', 'Manager', 'Auditor', 'Administrator')
+       AND (person IS NULL OR belongs.user_id = person)
+        ON CONFLICT (user_id, role) WHERE until IS NULL DO NOTHING;
+END $$;
+REVOKE ALL ON FUNCTION ccops_sync_roles(integer) FROM PUBLIC;
+
+CREATE FUNCTION ccops_membership_changed() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' OR TG_TABLE_NAME = 'auth_group' THEN
+        PERFORM ccops_sync_roles(NULL);
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        PERFORM ccops_sync_roles(OLD.user_id);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        PERFORM ccops_sync_roles(NEW.user_id);
+    END IF;
+    RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION ccops_membership_changed() FROM PUBLIC;
+
+CREATE TRIGGER role_history AFTER INSERT OR UPDATE OR DELETE ON auth_user_groups
+    FOR EACH ROW EXECUTE FUNCTION ccops_membership_changed();
+CREATE TRIGGER role_history_emptied AFTER TRUNCATE ON auth_user_groups
+    FOR EACH STATEMENT EXECUTE FUNCTION ccops_membership_changed();
+CREATE TRIGGER role_history_renamed AFTER INSERT OR UPDATE OR DELETE ON auth_group
+    FOR EACH STATEMENT EXECUTE FUNCTION ccops_membership_changed();
+ALTER TABLE auth_user_groups ENABLE ALWAYS TRIGGER role_history;
+ALTER TABLE auth_user_groups ENABLE ALWAYS TRIGGER role_history_emptied;
+ALTER TABLE auth_group ENABLE ALWAYS TRIGGER role_history_renamed;
+"""
+
+
+def statements() -> Iterator[str]:
+    """Everything, in an order in which it can be run on the tables of the first migration."""
+    yield from (_REFUSE_CHANGE, _SET_ONCE, _ERASE_ONLY, _PRESENT_TIME, _EVENT_SHAPE)
+    for table in APPEND_ONLY:
+        yield append_only(table)
+    for table, columns in SET_ONCE.items():
+        yield set_once(table, columns)
+    for table in ERASABLE:
+        yield erase_only(table)
+    yield _ROLE_HISTORY
+
+
+def append_only(table: str) -> str:
+    """Refuses UPDATE, DELETE and TRUNCATE."""
+    return _guard(table, "BEFORE UPDATE OR DELETE", "ccops_refuse_change()") + _never_emptied(table)
+
+
+def set_once(table: str, columns: tuple[str, ...]) -> str:
+    """Refuses DELETE, TRUNCATE and every UPDATE but the first that fills one of the columns."""
+    arguments = ", ".join(f"'{column}'" for column in columns)
+    return (
+        _guard(table, "BEFORE UPDATE", f"ccops_set_once({arguments})", name="set_once")
+        + _guard(table, "BEFORE DELETE", "ccops_refuse_change()")
+        + _never_emptied(table)
+    )
+
+
+def erase_only(table: str) -> str:
+    """Refuses DELETE, TRUNCATE and every UPDATE but the erasure of text and salt."""
+    return (
+        _guard(table, "BEFORE UPDATE", "ccops_erase_only()", name="erase_only")
+        + _guard(table, "BEFORE DELETE", "ccops_refuse_change()")
+        + _never_emptied(table)
+    )
+
+
+def _guard(table: str, when: str, function: str, *, name: str = "never_changed") -> str:
+    return (
+        f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {function};\n"
+        f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name};\n"
+    )
+
+
+def _never_emptied(table: str) -> str:
+    return (
+        f"CREATE TRIGGER never_emptied BEFORE TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ccops_refuse_change();\n"
+        f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER never_emptied;\n"
+    )
