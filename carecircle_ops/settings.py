@@ -103,6 +103,7 @@ STORAGES = {
 
 # --- Who is logged in, and for how long -----------------------------------------------------------------------
 
+CSRF_FAILURE_VIEW = "carecircle_ops.errors.csrf_failure"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 AUTH_PASSWORD_VALIDATORS = [

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponseRedirect
+from django.templatetags.static import static
 from django.urls import path
 from django.views.generic import RedirectView
 
 from carecircle_ops import health
 
+
+def favicon(request: HttpRequest) -> HttpResponseRedirect:
+    return HttpResponseRedirect(static("backups/favicon.svg"))
+
+
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("favicon.ico", favicon, name="favicon"),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
 ]
+
+handler400 = "carecircle_ops.errors.bad_request"
+handler403 = "carecircle_ops.errors.permission_denied"
+handler404 = "carecircle_ops.errors.page_not_found"
+handler500 = "carecircle_ops.errors.server_error"

@@ -43,7 +43,7 @@ class PortalDatabases:
     def owner_url(self, name: str) -> str:
         return _as_user(self.server.url(name), OWNER, OWNER_PASSWORD)
 
-    def administrate(self, *statements: sql.Composable, database: str = "postgres") -> None:
+    def administrate(self, *statements: sql.Composed, database: str = "postgres") -> None:
         with psycopg.connect(self.server.url(database), autocommit=True) as administrator:
             for statement in statements:
                 administrator.execute(statement)
@@ -150,14 +150,14 @@ def _make_template(databases: PortalDatabases) -> None:
     connections.close_all()
 
 
-def _roles() -> list[sql.Composable]:
+def _roles() -> list[sql.Composed]:
     return [
         sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(_name(OWNER), OWNER_PASSWORD),
         sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(_name(WEB), WEB_PASSWORD),
     ]
 
 
-def _plain_grants() -> list[sql.Composable]:
+def _plain_grants() -> list[sql.Composed]:
     return [
         sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(_name(WEB)),
         sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}").format(_name(WEB)),
