@@ -191,6 +191,8 @@ NEON_API_KEY = optional("NEON_API_KEY")
 NEON_PROJECT_ID = optional("NEON_PROJECT_ID")
 NEON_API_HOST = optional("NEON_API_HOST", "https://console.neon.tech/api/v2").rstrip("/")
 NEON_CALL_DEADLINE_SECONDS = number("NEON_CALL_DEADLINE_SECONDS", 20)
+# Encrypt the stored API keys. Several, with commas, while one is replaced: the first writes, all of them read.
+SECRETS_KEYS = words("SECRETS_KEY", [])
 
 # --- Messages -------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ os.environ.update(
     # The real address is known once the server runs: see tests/support/database.py.
     DATABASE_URL="postgres://portal_web@127.0.0.1:1/not-started-yet",
     LOG_LEVEL="WARNING",
+    SECRETS_KEY="dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
 )
 
 from carecircle_ops.settings import *  # noqa: E402, F403
