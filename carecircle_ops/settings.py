@@ -209,9 +209,25 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = optional("MAIL_FROM", f"carecircle-ops@{_SIT
 # A lease outlives the longest task (timeout, hard kill after 3 s, guard cycle) and the longest call to Neon.
 EXECUTION_LEASE_SECONDS = number("EXECUTION_LEASE_SECONDS", 60)
 EXECUTION_BUDGET_SECONDS = number("EXECUTION_BUDGET_SECONDS", 20)
-EXECUTION_POLL_SECONDS = number("EXECUTION_POLL_SECONDS", 0.25)
+# Polling of Neon's operations: short at first, because most take a second or two.
+EXECUTION_POLL_SECONDS = number("EXECUTION_POLL_SECONDS", 0.1)
+EXECUTION_POLL_LONGEST_SECONDS = number("EXECUTION_POLL_LONGEST_SECONDS", 3)
 # How long after a lost call's deadline its effect may still appear at Neon.
 EXECUTION_SETTLE_SECONDS = number("EXECUTION_SETTLE_SECONDS", 30)
+# How often Neon is asked about an effect that contradicts itself before a person decides.
+EXECUTION_LOOK_UPS = int(number("EXECUTION_LOOK_UPS", 6))
+# Neon may still retry an operation that it calls failed.
+EXECUTION_FAILED_GRACE_SECONDS = number("EXECUTION_FAILED_GRACE_SECONDS", 60)
+# Waits that stay without an end for this long are handed to a person.
+EXECUTION_PATIENCE_SECONDS = number("EXECUTION_PATIENCE_SECONDS", 30 * 60)
+EXECUTION_CONNECT_SECONDS = number("EXECUTION_CONNECT_SECONDS", 5 * 60)
+# Waits between two tries, doubled each time up to the longest.
+EXECUTION_RETRY_SECONDS = number("EXECUTION_RETRY_SECONDS", 1)
+EXECUTION_RETRY_LONGEST_SECONDS = number("EXECUTION_RETRY_LONGEST_SECONDS", 15)
+# A run whose workers die this often without progress is handed to a person.
+EXECUTION_ABANDONED_LIMIT = int(number("EXECUTION_ABANDONED_LIMIT", 5))
+# A task that nobody took within this time counts as lost and is enqueued again.
+EXECUTION_REQUEUE_SECONDS = number("EXECUTION_REQUEUE_SECONDS", 10)
 
 WORKER_WAKE_SECONDS = number("WORKER_WAKE_SECONDS", 1)
 WORKER_HEARTBEAT_SECONDS = number("WORKER_HEARTBEAT_SECONDS", 5)
