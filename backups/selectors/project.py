@@ -1,0 +1,64 @@
+"""What pages and services both need to know of projects and branches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from backups.domain.execution import BranchFate
+from backups.models import EnvironmentProposal, OwnedBranch, Project, ProtectedBranch
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a table means to people."""
+
+    text: str = ""
+    patient_safety: bool = False
+
+
+def governed_branches(project: Project | None = None) -> QuerySet[ProtectedBranch]:
+    """Branches that exist at Neon as far as is known: root branches first, the default one at the top."""
+    found = ProtectedBranch.objects.select_related("project").filter(missing_since__isnull=True)
+    if project is not None:
+        found = found.filter(project=project)
+    return found.order_by("project__name", "-is_root", "-is_default", "name")
+
+
+def open_proposals(project: Project | None = None) -> QuerySet[EnvironmentProposal]:
+    """Lower labels that wait for a second person, oldest first."""
+    waiting = EnvironmentProposal.objects.filter(confirmed_at__isnull=True, refused_at__isnull=True)
+    if project is not None:
+        waiting = waiting.filter(branch__project=project)
+    return waiting.select_related("branch__project", "proposed_by").order_by("proposed_at")
+
+
+def meanings_of(branch: ProtectedBranch) -> dict[str, Meaning]:
+    """What people said of the branch's tables, by `schema.table`."""
+    return {row.table: Meaning(row.meaning, row.patient_safety) for row in branch.meanings.all()}
+
+
+def owned_branches_alive(project: Project) -> QuerySet[OwnedBranch]:
+    """Branches that the portal made, or may have made, and that are not known to be gone."""
+    return OwnedBranch.objects.filter(project=project).exclude(fate=BranchFate.GONE).order_by("created_at")
+
+
+def made_by_portal(project: Project, branches: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Of these (id, name) pairs the ids of those that the portal made.
+
+    Known by id, or by the name that was written down before a call whose answer may have been lost.
+    """
+    pairs = list(branches)
+    ids = [branch_id for branch_id, _ in pairs]
+    names = [name for _, name in pairs]
+    rows = OwnedBranch.objects.filter(project=project).filter(
+        Q(neon_branch_id__in=ids) | Q(neon_branch_id="", name__in=names)
+    )
+    known = set(rows.values_list("neon_branch_id", "name"))
+    return frozenset(
+        branch_id
+        for branch_id, name in pairs
+        if any(branch_id == made_id or (not made_id and name == made_name) for made_id, made_name in known)
+    )
