@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -22,13 +24,13 @@ from backups.models.ledger import FreeText
 from backups.models.project import ProtectedBranch
 
 
-def _person(related_name: str, *, null: bool = False) -> models.ForeignKey:
+def _person(related_name: str, *, null: bool = False) -> Any:
     return models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=null, blank=null, related_name=related_name
     )
 
 
-def _text(*, null: bool = True) -> models.ForeignKey:
+def _text(*, null: bool = True) -> Any:
     return models.ForeignKey(FreeText, on_delete=models.PROTECT, null=null, blank=null, related_name="+")
 
 

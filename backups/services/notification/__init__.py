@@ -1,0 +1,1 @@
+"""Telling people: messages are written with the change and delivered by the worker."""
