@@ -113,6 +113,8 @@ class ActorKind(StrEnum):
     """An account that a program uses. It may file and read, and it never votes."""
     SYSTEM = "system"
     """The portal itself: its worker, its schedules, its commands."""
+    ANONYMOUS = "anonymous"
+    """Somebody who has not logged in, such as the one behind a refused log-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +158,9 @@ def worker_actor(*, node: str = "worker", request_id: str = "") -> Actor:
 
 def command_actor(command: str, *, operator: str = "") -> Actor:
     """The actor of a management command; `operator` is the operating system's user, if known."""
-    name = f"{command} by {operator}" if operator else command
+    name = f"{command}@{operator}" if operator else command
     return Actor(kind=ActorKind.SYSTEM, name=name)
+
+
+def anonymous_actor(*, ip: str = "", request_id: str = "") -> Actor:
+    return Actor(kind=ActorKind.ANONYMOUS, name="web", ip=ip, request_id=request_id)

@@ -16,6 +16,7 @@ PEOPLE = frozenset({ActorKind.HUMAN, ActorKind.SERVICE})
 HUMANS = frozenset({ActorKind.HUMAN})
 PORTAL = frozenset({ActorKind.SYSTEM})
 ANYBODY = PEOPLE | PORTAL
+EVEN_STRANGERS = frozenset(ActorKind)
 
 
 class Retention(StrEnum):
@@ -81,6 +82,8 @@ _ROWS: tuple[tuple[str, str, str, frozenset[ActorKind], bool, Retention], ...] =
      f"{_REQUEST} refused", PORTAL, False, _D),
     ("request.started", "The start was ordered",
      f"{_REQUEST} minutes_discarded voters", ANYBODY, True, _D),
+    ("request.stop_asked", "Somebody asked to stop a restore that Neon had not accepted",
+     _REQUEST, PEOPLE, False, _D),
     ("request.claimed", "A worker took the request on and compared it with what was approved",
      f"{_REQUEST} voters fence", PORTAL, False, _D),
     ("request.running", "Work on the request began",
@@ -93,6 +96,8 @@ _ROWS: tuple[tuple[str, str, str, frozenset[ActorKind], bool, Retention], ...] =
      f"{_REQUEST} error message", ANYBODY, False, _D),
     ("request.resolution_proposed", "Somebody proposed how to close an unclear restore",
      f"{_REQUEST} decision evidence_sha256", PEOPLE, True, _D),
+    ("request.resolution_dropped", "A proposal to close an unclear restore was taken off the table",
+     f"{_REQUEST} decision", PEOPLE, False, _D),
     ("request.resolution_confirmed", "A second person confirmed how to close an unclear restore",
      f"{_REQUEST} decision evidence_sha256", HUMANS, True, _D),
     ("request.looked_again", "A person had the portal look or verify again",
@@ -160,9 +165,9 @@ _ROWS: tuple[tuple[str, str, str, frozenset[ActorKind], bool, Retention], ...] =
     ("access.logout", "Somebody logged out",
      "", PEOPLE, False, _A),
     ("access.login_failed", "A log-in was refused",
-     "means login_hash", ANYBODY, False, _A),
+     "means login_hash", EVEN_STRANGERS, False, _A),
     ("access.refused", "An act was refused",
-     "request capability refused from_state message", ANYBODY, False, _A),
+     "request capability refused from_state method", EVEN_STRANGERS, False, _A),
     ("access.account_created", "An account was created",
      "login service_account active staff superuser", ANYBODY, False, _D),
     ("access.account_changed", "An account was changed",

@@ -99,7 +99,7 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "point_snapshot": identifier,
     "noticed_at": _time,
     "began_at": _time,
-    "writers_stopped": _boolean,
+    "writers_stopped": code,
     "changed_fields": _list_of(code),
     "before": label,
     "after": label,

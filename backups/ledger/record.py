@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address
 from uuid import UUID
 
 from backups.domain.ledger import Outcome, Target
@@ -83,7 +84,7 @@ def _members(happening: Happening, details: dict[str, JSON]) -> dict[str, JSON]:
         "rec": utc_text(happening.recorded_at),
         "env": happening.world.value,
         "actor": _actor(happening.actor),
-        "src": {"ip": happening.actor.ip, "req": happening.actor.request_id},
+        "src": {"ip": _address(happening.actor.ip), "req": _optional_id(happening.actor.request_id)},
         "target": _target(happening.target),
         "out": {"s": happening.outcome.value},
         "reason": _reason(happening),
@@ -95,7 +96,7 @@ def _members(happening: Happening, details: dict[str, JSON]) -> dict[str, JSON]:
 
 def _actor(actor: Actor) -> dict[str, JSON]:
     return {
-        "id": actor.ref,
+        "id": identifier(actor.ref),
         "kind": actor.kind.value,
         "roles": [role.value for role in sorted(actor.roles)],
         "sess": actor.session_ref,
@@ -118,6 +119,10 @@ def _reason(happening: Happening) -> dict[str, JSON]:
         "ticket": _optional_id(happening.ticket),
         "text_commit": happening.text_commitment,
     }
+
+
+def _address(ip: str) -> str:
+    return str(ip_address(ip)) if ip else ""
 
 
 def _optional_id(value: str) -> JSON:

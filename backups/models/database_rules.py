@@ -99,10 +99,11 @@ ALTER TABLE backups_ledgerevent
     );
 """
 
-# SECURITY DEFINER: whoever changes a group membership has no right to write the history of it.
+# SECURITY DEFINER: whoever changes a group membership has no right to write the history of it. The search path is
+# fixed with pg_temp at its end, or a temporary table named auth_group would be read in the place of the real one.
 _ROLE_HISTORY = """
 CREATE FUNCTION ccops_sync_roles(person integer) RETURNS void LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SECURITY DEFINER AS $$
 BEGIN
     UPDATE backups_rolemembership held SET until = clock_timestamp()
      WHERE held.until IS NULL AND (person IS NULL OR held.user_id = person)
@@ -118,7 +119,7 @@ END $$;
 REVOKE ALL ON FUNCTION ccops_sync_roles(integer) FROM PUBLIC;
 
 CREATE FUNCTION ccops_membership_changed() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SECURITY DEFINER AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' OR TG_TABLE_NAME = 'auth_group' THEN
         PERFORM ccops_sync_roles(NULL);
@@ -133,6 +134,11 @@ BEGIN
     RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION ccops_membership_changed() FROM PUBLIC;
+
+DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION ccops_sync_roles(integer) SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION ccops_membership_changed() SET search_path = %I, pg_temp', current_schema());
+END $$;
 
 CREATE TRIGGER role_history AFTER INSERT OR UPDATE OR DELETE ON auth_user_groups
     FOR EACH ROW EXECUTE FUNCTION ccops_membership_changed();
@@ -156,6 +162,18 @@ def statements() -> Iterator[str]:
     for table in ERASABLE:
         yield erase_only(table)
     yield _ROLE_HISTORY
+
+
+def guards() -> Iterator[tuple[str, str]]:
+    """(table, trigger) of every trigger that must be there and ALWAYS enabled."""
+    for table in APPEND_ONLY:
+        yield from ((table, "never_changed"), (table, "never_emptied"))
+    for table in (*SET_ONCE, *ERASABLE):
+        yield from ((table, "never_changed"), (table, "never_emptied"))
+    yield from ((table, "set_once") for table in SET_ONCE)
+    yield from ((table, "erase_only") for table in ERASABLE)
+    yield from (("auth_user_groups", "role_history"), ("auth_user_groups", "role_history_emptied"))
+    yield ("auth_group", "role_history_renamed")
 
 
 def append_only(table: str) -> str:

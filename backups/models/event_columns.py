@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Func
-from django.db.models.expressions import Combinable
+from django.db.models.expressions import Expression
 
 
 class EventText(Func):
@@ -41,7 +41,7 @@ class EventJson(Func):
         super().__init__(models.F("body"), output_field=models.JSONField())
 
 
-def computed(expression: Combinable, field: models.Field[object, object]) -> models.GeneratedField:
+def computed(expression: Expression, field: models.Field[object, object]) -> models.GeneratedField:
     return models.GeneratedField(expression=expression, output_field=field, db_persist=True)
 
 

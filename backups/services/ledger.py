@@ -15,6 +15,7 @@ from backups.ledger.record import Happening, World, record_bytes
 from backups.ledger.text import seal_text
 from backups.models.ledger import FreeText, LedgerEvent
 from backups.models.project import Project
+from backups.selectors.clock import database_now
 
 
 class NotInTransaction(RuntimeError):
@@ -93,14 +94,6 @@ def record_refusal(
             details=facts | dict(details or {}),
             sandbox=sandbox,
         )
-
-
-def database_now() -> datetime:
-    """The database's clock at this instant: not the start of the transaction, which `now()` would give."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        row: tuple[datetime] = cursor.fetchone()
-    return row[0]
 
 
 def _world(target: Target, sandbox: bool | None) -> World:

@@ -1,0 +1,128 @@
+"""Who may do what inside PostgreSQL: the owner makes tables, the web role reads and writes them, and neither the
+web process nor the worker can change an event. Outside the migrations, because roles belong to the whole server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.db import connection, transaction
+from psycopg import sql
+
+from backups.models.database_rules import APPEND_ONLY, ERASABLE, SET_ONCE, TRIGGER_WRITTEN
+
+# What the web role loses on each kind of guarded table. UPDATE on the last two is bounded by their triggers.
+_TAKEN: dict[str, str] = {
+    **dict.fromkeys(APPEND_ONLY, "UPDATE, DELETE, TRUNCATE"),
+    **dict.fromkeys((*SET_ONCE, *ERASABLE), "DELETE, TRUNCATE"),
+    **dict.fromkeys(TRIGGER_WRITTEN, "INSERT, UPDATE, DELETE, TRUNCATE"),
+    # The web process has no business with the history of migrations.
+    "django_migrations": "INSERT, UPDATE, DELETE, TRUNCATE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WebRole:
+    """The role in DATABASE_URL."""
+
+    name: str
+    password: str = field(repr=False)
+
+
+def configured_web_role() -> WebRole | None:
+    """The role in DATABASE_URL, read from the environment: the connection itself may be the owner's."""
+    file_name = os.environ.get("DATABASE_URL_FILE")
+    text = Path(file_name).read_text(encoding="utf-8") if file_name else os.environ.get("DATABASE_URL", "")
+    url = urlsplit(text.strip())
+    return WebRole(name=unquote(url.username), password=unquote(url.password or "")) if url.username else None
+
+
+def current_database_role() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user::text")
+        return str(cursor.fetchone()[0])
+
+
+def set_up_web_role(role: WebRole) -> list[str]:
+    """Makes the role where it is missing and gives it exactly its rights. Returns what was done, a line each.
+
+    Run as the owner of the tables, after each migration. Raises ProgrammingError when the owner may not make roles
+    and the role is missing.
+    """
+    with transaction.atomic():
+        return [*_ensure_role(role), *grant_web_rights(role.name)]
+
+
+def grant_web_rights(name: str) -> list[str]:
+    """Gives an existing role its rights on the tables that there are, and on those that the owner will make."""
+    done: list[str] = []
+    for statement, line in _grants(name):
+        _run(statement)
+        if line:
+            done.append(line)
+    return done
+
+
+def role_exists(name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name])
+        return cursor.fetchone() is not None
+
+
+def _ensure_role(role: WebRole) -> Iterator[str]:
+    if role_exists(role.name):
+        yield f"Role {role.name} was there already; its password was left as it is."
+        return
+    options = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS")
+    password = sql.SQL("PASSWORD {}").format(sql.Literal(role.password)) if role.password else sql.SQL("")
+    _run(sql.SQL("CREATE ROLE {} {} {}").format(sql.Identifier(role.name), options, password))
+    yield f"Role {role.name} was made."
+
+
+def _grants(name: str) -> Iterator[tuple[sql.Composable, str]]:
+    web, schema, database = sql.Identifier(name), _schema(), sql.Identifier(_database_name())
+    yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, web), ""
+    yield sql.SQL("REVOKE CREATE ON SCHEMA {} FROM PUBLIC").format(schema), ""
+    yield (
+        sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, web),
+        f"{name} reads and writes the portal's tables.",
+    )
+    yield sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(schema, web), ""
+    yield sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {} TO {}").format(schema, web), ""
+    yield sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, web), ""
+    yield from _future_grants(web, schema)
+    for table in _existing(_TAKEN):
+        revoke = sql.SQL("REVOKE {} ON {} FROM {}")
+        yield (
+            revoke.format(sql.SQL(_TAKEN[table]), sql.Identifier(table), web),
+            f"{name} has no {_TAKEN[table]} on {table}.",
+        )
+
+
+def _future_grants(web: sql.Composable, schema: sql.Composable) -> Iterator[tuple[sql.Composable, str]]:
+    """Reading only: a table of a later migration gets the rest from the run of this that follows the migration."""
+    tables = sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {} GRANT SELECT ON TABLES TO {}")
+    yield tables.format(schema, web), ""
+
+
+def _existing(tables: dict[str, str]) -> list[str]:
+    known = set(connection.introspection.table_names())
+    return [table for table in tables if table in known]
+
+
+def _schema() -> sql.Identifier:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_schema()")
+        return sql.Identifier(cursor.fetchone()[0])
+
+
+def _database_name() -> str:
+    return str(connection.settings_dict["NAME"])
+
+
+def _run(statement: sql.Composable) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
