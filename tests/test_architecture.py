@@ -60,7 +60,7 @@ ARROWS: dict[str, set[str]] = {
 FOREIGN: dict[str, set[str]] = {
     "httpx": {"backups.neon.transport"},
     "httpcore": {"backups.neon"},
-    "django_q": {"backups.services", "backups.worker", "carecircle_ops.apps"},
+    "django_q": {"backups.services", "backups.selectors", "backups.worker", "carecircle_ops.apps"},
 }
 STANDARD_LIBRARY_AND: dict[str, set[str]] = {
     "backups.domain": set(),

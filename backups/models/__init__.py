@@ -24,6 +24,7 @@ from backups.models.restore import (
     RestoreTransition,
     Vote,
 )
+from backups.models.worker import WorkerHeartbeat
 
 __all__ = [
     "Channel",
@@ -51,4 +52,5 @@ __all__ = [
     "TableMeaning",
     "UserProfile",
     "Vote",
+    "WorkerHeartbeat",
 ]
