@@ -43,6 +43,7 @@ _REQUEST = (
     "deadline execution branch_name"
 )
 _RUN = "request execution kind step_name attempt fence digest from_state to_state duration_ms error message"
+_CHANGE = f"{_RUN} branch branch_name effect call_id"
 _VOTE = "request digest vote step of packet_number policy policy_version from_state to_state"
 
 # type, meaning, fields, who can cause it, whether a person's words may accompany it, how long it is kept
@@ -118,15 +119,17 @@ _ROWS: tuple[tuple[str, str, str, frozenset[ActorKind], bool, Retention], ...] =
     ("execution.waiting", "A step waits for something named",
      f"{_RUN} next_attempt_at decision status", PORTAL, False, _A),
     ("execution.intent", "The call that changes something is about to be sent",
-     f"{_RUN} branch preserved_name point_kind point_time point_lsn last_reset_at method path", PORTAL, False, _D),
+     f"{_CHANGE} preserved_name point_kind point_time point_lsn last_reset_at method path", PORTAL, False, _D),
     ("execution.submitted", "Neon took the call that changes something",
-     f"{_RUN} branch preserved_branch preserved_name operation_ids call_id submitted_at status", PORTAL, False, _D),
+     f"{_CHANGE} preserved_branch preserved_name operation_ids submitted_at status", PORTAL, False, _D),
     ("execution.effect_unknown", "The answer to a call that changes something was lost",
-     f"{_RUN} branch call_id", PORTAL, False, _D),
+     _CHANGE, PORTAL, False, _D),
     ("execution.adopted", "The effect of an earlier call was found and taken over",
-     f"{_RUN} branch preserved_branch preserved_name operation_ids last_reset_at", PORTAL, False, _D),
+     f"{_CHANGE} preserved_branch preserved_name operation_ids last_reset_at", PORTAL, False, _D),
     ("execution.absent", "An earlier call was shown to have had no effect",
-     f"{_RUN} branch last_reset_at", PORTAL, False, _D),
+     f"{_CHANGE} last_reset_at", PORTAL, False, _D),
+    ("execution.not_taken", "Neon did nothing with the call that changes something, or it was not sent",
+     _CHANGE, PORTAL, False, _D),
     ("execution.preserved", "The state before the restore is kept as a branch",
      f"{_RUN} branch preserved_branch preserved_name", PORTAL, False, _D),
     ("execution.operation", "An operation at Neon changed its status",
