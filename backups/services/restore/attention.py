@@ -11,7 +11,7 @@ from backups.models import Execution, Resolution, RestoreRequest
 from backups.services.execution.queue import enqueue
 from backups.services.notification.tell import tell
 from backups.services.restore.errors import InvalidInput
-from backups.services.restore.governed import Granted, on_request
+from backups.services.restore.governed import Granted, account_of, on_request
 from backups.services.restore.transition import change_state, record_on
 
 _ACTION_OF_KIND = {Resolution.Kind.ACCEPT: Action.ACCEPT, Resolution.Kind.DISPROVE: Action.DISPROVE}
@@ -90,7 +90,7 @@ def _propose(granted: Granted, kind: Resolution.Kind, reason: str) -> Resolution
     resolution = Resolution.objects.create(
         request=granted.request,
         kind=kind,
-        proposed_by_id=granted.actor.user_id,
+        proposed_by_id=account_of(granted.actor),
         proposed_by_name=granted.actor.name,
         proposed_at=granted.now,
         reason=event.free_text,

@@ -24,7 +24,7 @@ from backups.models import LedgerEvent, ProtectedBranch, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.selectors.restore import preserved_branch
 from backups.services.restore.errors import Refused
-from backups.services.restore.governed import Granted, on_request, refusals_recorded, with_roles_of_now
+from backups.services.restore.governed import Granted, account_of, on_request, refusals_recorded, with_roles_of_now
 from backups.services.restore.input import check_wish
 from backups.services.restore.revision import prepare_revision
 from backups.services.restore.transition import facts_of, record_on
@@ -59,7 +59,7 @@ def draft_request(*, actor: Actor, wish: Wish) -> RestoreRequest:
         branch = _branch(wish.branch_id)
         now = database_now()
         check_wish(wish, branch=branch, now=now)
-        request = RestoreRequest(requester_id=actor.user_id, requester_name=actor.name)
+        request = RestoreRequest(requester_id=account_of(actor), requester_name=actor.name)
         _fill(request, wish, branch)
         request.source_branch_id = branch.neon_branch_id
         return _save_draft(request, actor=actor, reason=wish.reason)
@@ -144,7 +144,7 @@ def _draft_undo(granted: Granted, *, reason: str, start_mode: StartMode | None) 
         start_mode=start_mode,
     )
     check_wish(wish, branch=restore.branch, now=granted.now)
-    undo = RestoreRequest(requester_id=granted.actor.user_id, requester_name=granted.actor.name, undo_of=restore)
+    undo = RestoreRequest(requester_id=account_of(granted.actor), requester_name=granted.actor.name, undo_of=restore)
     _fill(undo, wish, restore.branch)
     undo.source_branch_id = kept.neon_branch_id
     return _save_draft(undo, actor=granted.actor, reason=reason)

@@ -64,6 +64,13 @@ def with_roles_of_now(actor: Actor) -> Actor:
     return replace(actor, roles=roles_of(User.objects.get(pk=actor.user_id)))
 
 
+def account_of(actor: Actor) -> int:
+    """The actor's account. Raises Refused: what a person must do is not done by the portal itself."""
+    if actor.user_id is None:
+        raise Refused(action=None, code="no_account", sentence="Only somebody with an account can do this.")
+    return actor.user_id
+
+
 @contextmanager
 def refusals_recorded(*, actor: Actor, target: Target) -> Iterator[None]:
     """For acts that have no request yet: one transaction, and a refusal is recorded after its rollback."""

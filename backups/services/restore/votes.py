@@ -15,7 +15,7 @@ from backups.selectors.policy import policy_in_force
 from backups.selectors.restore import valid_approvals
 from backups.services.notification.tell import tell
 from backups.services.restore.errors import InvalidInput, Refused
-from backups.services.restore.governed import Granted, on_request
+from backups.services.restore.governed import Granted, account_of, on_request
 from backups.services.restore.revision import end_runs
 from backups.services.restore.start import order_start
 from backups.services.restore.transition import change_state, packet_of, record_on
@@ -109,7 +109,7 @@ def _cast(granted: Granted, *, digest: str, choice: Vote.Choice, reason: str) ->
         packet=packet_of(request),
         digest=digest,
         choice=choice,
-        voter_id=granted.actor.user_id,
+        voter_id=account_of(granted.actor),
         voter_name=granted.actor.name,
         requester_id=request.requester_id,
         reason=event.free_text if reason else None,
@@ -206,7 +206,7 @@ def _comment(granted: Granted, *, text: str, question: bool) -> Comment:
     )
     comment = Comment.objects.create(
         request=granted.request,
-        author_id=granted.actor.user_id,
+        author_id=account_of(granted.actor),
         author_name=granted.actor.name,
         is_question=question,
         text=event.free_text,
