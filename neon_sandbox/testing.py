@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
+from neon_sandbox.app import App
+from neon_sandbox.entities import Operation
+from neon_sandbox.faults import Fault, Faults, fault_from
+from neon_sandbox.keys import new_key
 from neon_sandbox.plain import PlainPostgres, running_plain_postgres
+from neon_sandbox.running import opened_sandbox
+from neon_sandbox.sandbox import Sandbox
+from neon_sandbox.server import Server
 
 
 @contextmanager
@@ -25,5 +33,90 @@ def temporary_state_dir() -> Iterator[Path]:
 @contextmanager
 def running_postgres(*databases: str, state_dir: Path | None = None) -> Iterator[PlainPostgres]:
     """A plain PostgreSQL server with these databases; `.url(name)` is a connection URI of the superuser."""
-    with temporary_state_dir() as spare, running_plain_postgres(state_dir or spare / "s", databases=databases) as server:
-        yield server
+    with ExitStack() as stack:
+        directory = state_dir or stack.enter_context(temporary_state_dir()) / "state"
+        yield stack.enter_context(running_plain_postgres(directory, databases=databases))
+
+
+class FaultSwitch:
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def add(
+        self, kind: str, *, method: str | None = None, path: str = "", times: int | None = 1, **parameters: Any
+    ) -> Fault:
+        """`path` is a regular expression searched in the path without /api/v2; `faults.KINDS` lists the kinds."""
+        return self._faults.add(fault_from(
+            {"kind": kind, "method": method, "path": path, "times": times, "parameters": parameters}
+        ))
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+
+class RunningSandbox:
+    """A sandbox in this process, served over a socket."""
+
+    def __init__(
+        self, sandbox: Sandbox, server: Server, app: App, *, api_key: str, project_id: str, branch_id: str
+    ) -> None:
+        self.sandbox = sandbox
+        self.app = app
+        self.root_url = f"http://127.0.0.1:{server.port}"
+        self.url = f"{self.root_url}/api/v2"
+        self.api_key = api_key
+        self.project_id = project_id
+        self.branch_id = branch_id
+        self.faults = FaultSwitch(sandbox.faults)
+
+    def calls(self, method: str | None = None, path_end: str = "") -> list[dict[str, Any]]:
+        """Recorded calls, oldest first; each has method, path, query, body, status, applied, answered, fault."""
+        return [
+            call for call in self.sandbox.calls.all()
+            if method in (None, call["method"]) and call["path"].endswith(path_end)
+        ]
+
+    def settings(self, **changes: Any) -> Mapping[str, Any]:
+        """Changes settings (operation_seconds, plan, root_cap, connection_uri, ...) and returns all."""
+        return vars(self.sandbox.change_settings(changes))
+
+    def add_key(self, label: str, kind: str = "organisation") -> str:
+        key = new_key()
+        self.sandbox.add_key(key, label=label, kind=kind)
+        return key
+
+    def dsn(self, branch_id: str | None = None, *, database: str | None = None) -> str:
+        """Connection string of a branch's endpoint, without asking the API."""
+        plane, chosen = self.sandbox.plane, branch_id or self.branch_id
+        endpoint = plane.endpoint_of(chosen)
+        if endpoint is None:
+            raise LookupError(f"{chosen} has no endpoint")
+        return plane.connection_uri(endpoint, plane.roles(chosen)[0], database or plane.databases(chosen)[0].name)
+
+    def lock_project(self, seconds: float) -> list[Operation]:
+        """Somebody else's operation; until it is over, every change answers 423."""
+        return self.sandbox.start_foreign_operation(self.project_id, seconds)
+
+
+@contextmanager
+def running_sandbox(
+    storage: str = "none", state_dir: Path | None = None, *, databases: Sequence[str] = ("carecircle",),
+    port: int = 0, track_commit_timestamp: bool = True, **settings: Any,
+) -> Iterator[RunningSandbox]:
+    """A sandbox with one project and its root branch `main`, ended and (without `state_dir`) forgotten at the end."""
+    with ExitStack() as stack:
+        directory = state_dir or stack.enter_context(temporary_state_dir()) / "state"
+        sandbox = stack.enter_context(
+            opened_sandbox(directory, storage=storage, track_commit_timestamp=track_commit_timestamp)
+        )
+        project, branch = sandbox.ensure_project(databases=databases)
+        sandbox.change_settings(settings)
+        api_key = new_key()
+        sandbox.add_key(api_key, label="first")
+        app = App(sandbox)
+        server = Server(app, port)
+        server.start()
+        stack.callback(server.stop)
+        yield RunningSandbox(
+            sandbox, server, app, api_key=api_key, project_id=project.id, branch_id=branch.id
+        )

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from neon_sandbox.api import branches, catalog, control, endpoints, projects, restore
+from neon_sandbox.api.request import Handler
+
+Routes = Sequence[tuple[str, re.Pattern[str], Handler]]
+
+
+def _compiled(*routes: tuple[str, str, Handler]) -> Routes:
+    return [
+        (method, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]{1,128})", path) + "/?"), handler)
+        for method, path, handler in routes
+    ]
+
+
+NEON: Routes = _compiled(
+    ("GET", "/auth", projects.auth),
+    ("GET", "/users/me", projects.me),
+    ("GET", "/users/me/organizations", projects.my_organizations),
+    ("GET", "/projects", projects.list_projects),
+    ("GET", "/projects/shared", projects.list_shared_projects),
+    ("GET", "/projects/{project_id}", projects.get_project),
+    ("PATCH", "/projects/{project_id}", projects.update_project),
+    ("GET", "/projects/{project_id}/operations", projects.list_operations),
+    ("GET", "/projects/{project_id}/operations/{operation_id}", projects.get_operation),
+    ("GET", "/projects/{project_id}/connection_uri", catalog.connection_uri),
+    ("GET", "/projects/{project_id}/branches", branches.list_branches),
+    ("POST", "/projects/{project_id}/branches", branches.create_branch),
+    ("GET", "/projects/{project_id}/branches/count", branches.count_branches),
+    ("GET", "/projects/{project_id}/branches/{branch_id}", branches.get_branch),
+    ("PATCH", "/projects/{project_id}/branches/{branch_id}", branches.update_branch),
+    ("DELETE", "/projects/{project_id}/branches/{branch_id}", branches.delete_branch),
+    ("POST", "/projects/{project_id}/branches/{branch_id}/set_as_default", branches.set_default),
+    ("POST", "/projects/{project_id}/branches/{branch_id}/restore", restore.restore_branch),
+    ("GET", "/projects/{project_id}/branches/{branch_id}/endpoints", endpoints.list_branch_endpoints),
+    ("GET", "/projects/{project_id}/branches/{branch_id}/databases", catalog.list_databases),
+    ("POST", "/projects/{project_id}/branches/{branch_id}/databases", catalog.create_database),
+    ("GET", "/projects/{project_id}/branches/{branch_id}/roles", catalog.list_roles),
+    ("POST", "/projects/{project_id}/branches/{branch_id}/roles", catalog.create_role),
+    ("GET", "/projects/{project_id}/branches/{branch_id}/roles/{role_name}", catalog.get_role),
+    ("GET", "/projects/{project_id}/branches/{branch_id}/roles/{role_name}/reveal_password", catalog.reveal_password),
+    ("GET", "/projects/{project_id}/endpoints", endpoints.list_endpoints),
+    ("POST", "/projects/{project_id}/endpoints", endpoints.create_endpoint),
+    ("GET", "/projects/{project_id}/endpoints/{endpoint_id}", endpoints.get_endpoint),
+    ("POST", "/projects/{project_id}/endpoints/{endpoint_id}/start", endpoints.start_endpoint),
+    ("POST", "/projects/{project_id}/endpoints/{endpoint_id}/suspend", endpoints.suspend_endpoint),
+)
+
+CONTROL: Routes = _compiled(
+    ("GET", "/_sandbox/faults", control.list_faults),
+    ("POST", "/_sandbox/faults", control.add_fault),
+    ("DELETE", "/_sandbox/faults", control.clear_faults),
+    ("DELETE", "/_sandbox/faults/{fault_id}", control.clear_faults),
+    ("GET", "/_sandbox/calls", control.list_calls),
+    ("DELETE", "/_sandbox/calls", control.clear_calls),
+    ("GET", "/_sandbox/settings", control.get_settings),
+    ("PATCH", "/_sandbox/settings", control.update_settings),
+    ("GET", "/_sandbox/keys", control.list_keys),
+    ("POST", "/_sandbox/keys", control.add_key),
+    ("DELETE", "/_sandbox/keys/{label}", control.revoke_key),
+    ("GET", "/_sandbox/branches/{branch_id}/dsn", control.branch_dsn),
+    ("PATCH", "/_sandbox/branches/{branch_id}", control.force_branch),
+    ("POST", "/_sandbox/foreign_operation", control.foreign_operation),
+    ("POST", "/_sandbox/projects", control.create_project),
+)

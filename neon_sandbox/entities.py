@@ -1,0 +1,158 @@
+"""What the sandbox remembers. Frozen: a change is a new value, stored in one transaction with its companions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+UNFINISHED = frozenset({"scheduling", "running", "cancelling", "failed"})
+
+
+@dataclass(frozen=True)
+class Stored:
+    id: str
+
+
+@dataclass(frozen=True)
+class Project(Stored):
+    name: str
+    org_id: str
+    pg_version: int
+    history_retention_seconds: int
+    created_at: datetime
+    updated_at: datetime
+    region_id: str = "aws-us-east-2"
+
+
+@dataclass(frozen=True)
+class Branch(Stored):
+    """`node_id` names the data. A restore gives the branch another node, and the preserved branch the old one."""
+
+    project_id: str
+    name: str
+    node_id: str
+    created_at: datetime
+    updated_at: datetime
+    state_changed_at: datetime
+    history_from: datetime
+    parent_id: str | None = None
+    parent_lsn: int | None = None
+    parent_timestamp: datetime | None = None
+    default: bool = False
+    protected: bool = False
+    original_root: bool = False
+    kept_for_history: bool = False
+    current_state: str = "init"
+    pending_state: str | None = None
+    expires_at: datetime | None = None
+    ttl_interval_seconds: int | None = None
+    last_reset_at: datetime | None = None
+    annotation: dict[str, str] = field(default_factory=dict)
+    restricted_actions: list[dict[str, str]] = field(default_factory=list)
+    restore_status: str | None = None
+    created_by: str = "local"
+
+
+@dataclass(frozen=True)
+class Endpoint(Stored):
+    """`node_id` is the data that its port serves at this moment."""
+
+    project_id: str
+    branch_id: str
+    node_id: str
+    port: int
+    created_at: datetime
+    updated_at: datetime
+    current_state: str = "init"
+    pending_state: str | None = None
+    started_at: datetime | None = None
+    suspended_at: datetime | None = None
+    min_cu: float = 0.25
+    max_cu: float = 0.25
+    suspend_timeout_seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Role(Stored):
+    branch_id: str
+    name: str
+    password: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Database(Stored):
+    branch_id: str
+    number: int
+    name: str
+    owner_name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Operation(Stored):
+    project_id: str
+    branch_id: str | None
+    endpoint_id: str | None
+    action: str
+    created_at: datetime
+    updated_at: datetime
+    status: str = "scheduling"
+    error: str | None = None
+    failures_count: int = 0
+    retry_at: datetime | None = None
+    started_at: datetime | None = None
+    extra_seconds: float = 0.0
+    failure: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Job(Stored):
+    """The work behind one accepted call: its operations in order, and all that is needed to do or undo it."""
+
+    project_id: str
+    kind: str
+    operation_ids: list[str]
+    created_at: datetime
+    arguments: dict[str, Any] = field(default_factory=dict)
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class Key(Stored):
+    """`id` is the SHA-256 of the key."""
+
+    label: str
+    kind: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Node(Stored):
+    """One data directory. Empty for the storage without PostgreSQL."""
+
+    created_at: datetime
+    parent_id: str | None = None
+    ready: bool = False
+    timeline: int = 1
+    superuser_password: str = ""
+    mark_time: datetime | None = None
+    stopped_at: datetime | None = None
+    stopped_lsn: int | None = None
+    bases: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Settings(Stored):
+    """Switches of the sandbox itself, changed through /_sandbox/settings."""
+
+    id: str = "settings"
+    operation_seconds: float = 0.0
+    plan: str = "launch"
+    root_cap: int | None = None
+    branch_cap: int | None = None
+    refuse_restore_of_protected: bool = True
+    connection_uri: str | None = None
+    connection_uris: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,174 @@
+"""The control plane's shared ground: memory, storage, clock, the lock that unfinished operations are, scheduling."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from neon_sandbox import problems, times
+from neon_sandbox.entities import (
+    UNFINISHED,
+    Branch,
+    Database,
+    Endpoint,
+    Job,
+    Operation,
+    Project,
+    Role,
+    Settings,
+)
+from neon_sandbox.storage.base import Storage
+from neon_sandbox.store import Store
+
+ROOT_CAPS = {"free": 3, "launch": 5, "scale": 25}
+BRANCH_CAPS = {"free": 10, "launch": 5000, "scale": 5000}
+HISTORY_CAPS_SECONDS = {"free": 21_600, "launch": 604_800, "scale": 2_592_000}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An operation that a call is about to start."""
+
+    action: str
+    branch_id: str | None = None
+    endpoint_id: str | None = None
+
+
+class Plane:
+    def __init__(self, store: Store, storage: Storage) -> None:
+        self.store = store
+        self.storage = storage
+        self.wake_workers: Callable[[], None] = lambda: None
+        self._clock_lock = threading.Lock()
+        self._last_moment = times.now()
+
+    @property
+    def settings(self) -> Settings:
+        return self.store.get(Settings, "settings") or Settings()
+
+    def moment(self) -> datetime:
+        """Now, but never the same twice: the operations' cursor is a time."""
+        with self._clock_lock:
+            self._last_moment = max(times.now(), self._last_moment + timedelta(microseconds=1))
+            return self._last_moment
+
+    def locked(self, project_id: str) -> bool:
+        return bool(self.store.find(Operation, lambda o: o.project_id == project_id and o.status in UNFINISHED))
+
+    def refuse_if_locked(self, project_id: str) -> None:
+        if self.locked(project_id):
+            raise problems.locked()
+
+    def schedule(
+        self, project_id: str, kind: str, planned: Sequence[Planned], arguments: Mapping[str, Any],
+        effects: Mapping[str, Any] | None = None,
+    ) -> list[Operation]:
+        """Writes a job and its operations; part of the caller's transaction. Raises 423 when others are unfinished."""
+        self.refuse_if_locked(project_id)
+        operations = [self._operation(project_id, item, effects or {}) for item in planned]
+        job = Job(
+            id=str(uuid.uuid4()), project_id=project_id, kind=kind, operation_ids=[o.id for o in operations],
+            created_at=self.moment(), arguments=dict(arguments),
+        )
+        for entity in (*operations, job):
+            self.store.put(entity)
+        self.wake_workers()
+        return operations
+
+    def _operation(self, project_id: str, planned: Planned, effects: Mapping[str, Any]) -> Operation:
+        moment = self.moment()
+        failure = effects.get("failure")
+        return Operation(
+            id=str(uuid.uuid4()), project_id=project_id, branch_id=planned.branch_id, endpoint_id=planned.endpoint_id,
+            action=planned.action, created_at=moment, updated_at=moment,
+            extra_seconds=float(effects.get("extra_seconds", 0)),
+            failure=failure if failure and failure.get("action") in (None, planned.action) else None,
+        )
+
+    # Looking things up
+
+    def branches(self, project_id: str) -> list[Branch]:
+        return self.store.find(Branch, lambda branch: branch.project_id == project_id)
+
+    def children(self, branch_id: str) -> list[Branch]:
+        return self.store.find(Branch, lambda branch: branch.parent_id == branch_id)
+
+    def endpoint_of(self, branch_id: str) -> Endpoint | None:
+        found = self.store.find(Endpoint, lambda endpoint: endpoint.branch_id == branch_id)
+        return found[0] if found else None
+
+    def roles(self, branch_id: str) -> list[Role]:
+        return self.store.find(Role, lambda role: role.branch_id == branch_id)
+
+    def databases(self, branch_id: str) -> list[Database]:
+        return self.store.find(Database, lambda database: database.branch_id == branch_id)
+
+    def catalog(self, branch_id: str) -> list[Role | Database]:
+        return [*self.roles(branch_id), *self.databases(branch_id)]
+
+    def history_start(self, project: Project) -> datetime:
+        return times.now() - timedelta(seconds=project.history_retention_seconds)
+
+    def root_cap(self) -> int:
+        settings = self.settings
+        return settings.root_cap if settings.root_cap is not None else ROOT_CAPS[settings.plan]
+
+    def branch_cap(self) -> int:
+        settings = self.settings
+        return settings.branch_cap if settings.branch_cap is not None else BRANCH_CAPS[settings.plan]
+
+    def connection_uri(self, endpoint: Endpoint, role: Role, database_name: str) -> str:
+        settings = self.settings
+        configured = settings.connection_uris.get(endpoint.branch_id) or settings.connection_uri
+        if configured:
+            return configured
+        return f"postgresql://{role.name}:{role.password}@127.0.0.1:{endpoint.port}/{database_name}?sslmode=disable"
+
+    # Changes that several calls share
+
+    def change_branch(self, branch: Branch, **changes: Any) -> Branch:
+        moment = self.moment()
+        if "current_state" in changes:
+            changes.setdefault("pending_state", None)
+            changes["state_changed_at"] = moment
+        changed = replace(branch, updated_at=moment, **changes)
+        self.store.put(changed)
+        return changed
+
+    def change_endpoint(self, endpoint: Endpoint, **changes: Any) -> Endpoint:
+        changed = replace(endpoint, updated_at=self.moment(), **changes)
+        self.store.put(changed)
+        return changed
+
+    def copy_catalog(self, source_id: str, target_id: str, *, until: datetime | None) -> None:
+        """Gives a branch the roles and databases that another one had at that moment."""
+        for role in self.roles(source_id):
+            if until is None or role.created_at <= until:
+                self.store.put(replace(role, id=f"{target_id}/{role.name}", branch_id=target_id))
+        for database in self.databases(source_id):
+            if until is None or database.created_at <= until:
+                self.store.put(replace(database, id=f"{target_id}/{database.name}", branch_id=target_id))
+
+    def remove_branch(self, branch: Branch) -> None:
+        endpoint = self.endpoint_of(branch.id)
+        if endpoint is not None:
+            self.store.remove(endpoint)
+        for entity in self.catalog(branch.id):
+            self.store.remove(entity)
+        self.store.remove(branch)
+
+    def collect(self) -> None:
+        """Lets the storage throw away what no branch and no unfinished job refers to."""
+        with self.store.transaction():
+            referenced = {branch.node_id for branch in self.store.find(Branch)}
+            referenced |= {endpoint.node_id for endpoint in self.store.find(Endpoint)}
+            for job in self.store.find(Job, lambda job: not job.done):
+                referenced |= set(job.arguments.get("node_ids", ()))
+        self.storage.collect(referenced, self.keep_from())
+
+    def keep_from(self) -> datetime:
+        return min((self.history_start(project) for project in self.store.find(Project)), default=times.now())

@@ -1,0 +1,129 @@
+"""One sandbox: memory, storage, workers and housekeeping, without its HTTP face."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from neon_sandbox import ids, keys, times
+from neon_sandbox.api.branches import new_node_id, new_password, schedule_deletion
+from neon_sandbox.api.catalog import next_database_number
+from neon_sandbox.api.endpoints import new_endpoint
+from neon_sandbox.api.projects import ORGANISATION_ID
+from neon_sandbox.calls import Calls
+from neon_sandbox.entities import Branch, Database, Endpoint, Operation, Project, Role, Settings
+from neon_sandbox.faults import Faults
+from neon_sandbox.plane import ROOT_CAPS, Plane, Planned
+from neon_sandbox.problems import ApiProblem
+from neon_sandbox.storage.base import Storage
+from neon_sandbox.store import Store
+from neon_sandbox.worker import Workers
+
+log = logging.getLogger(__name__)
+OWNER_ROLE = "carecircle_owner"
+HOUSEKEEPING_SECONDS = 0.5
+
+
+class Sandbox:
+    def __init__(self, state_dir: Path, storage: Storage, store: Store) -> None:
+        self.state_dir = state_dir
+        self.plane = Plane(store, storage)
+        self.faults = Faults()
+        self.calls = Calls()
+        self.stopping = threading.Event()
+        self._workers = Workers(self.plane)
+        self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper", daemon=True)
+
+    def start(self) -> None:
+        """Brings back the computes that should run, then the work that a stop or a kill interrupted."""
+        self.plane.storage.open()
+        self.plane.collect()
+        for endpoint in self.plane.store.find(Endpoint, lambda endpoint: endpoint.current_state == "active"):
+            self.plane.storage.serve(endpoint.node_id, endpoint.port)
+        self._workers.start()
+        self._housekeeper.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.faults.clear()
+        self._workers.stop()
+        if self._housekeeper.is_alive():
+            self._housekeeper.join()
+        self.plane.storage.close()
+        self.plane.store.close()
+
+    def create_project(
+        self, *, name: str, databases: Sequence[str], role_name: str = OWNER_ROLE, history_seconds: int = 86_400
+    ) -> Project:
+        """A project with a root branch `main`, its compute running, and these databases."""
+        moment = self.plane.moment()
+        project = Project(
+            id=ids.project_id(), name=name, org_id=ORGANISATION_ID, pg_version=17,
+            history_retention_seconds=history_seconds, created_at=moment, updated_at=moment,
+        )
+        branch = Branch(
+            id=ids.branch_id(), project_id=project.id, name="main", node_id=new_node_id(), created_at=moment,
+            updated_at=moment, state_changed_at=moment, history_from=moment, default=True, original_root=True,
+            current_state="ready",
+        )
+        role = Role(f"{branch.id}/{role_name}", branch.id, role_name, new_password(), moment)
+        first = next_database_number(self.plane)
+        made = [
+            Database(f"{branch.id}/{database}", branch.id, first + index, database, role_name, moment)
+            for index, database in enumerate(databases)
+        ]
+        history_from = self.plane.storage.create_first(branch.node_id, [role], made)
+        with self.plane.store.transaction():
+            for entity in (project, replace(branch, created_at=history_from, history_from=history_from), role, *made):
+                self.plane.store.put(entity)
+            endpoint = new_endpoint(self.plane, branch, {})
+        self.plane.storage.serve(branch.node_id, endpoint.port)
+        self.plane.change_endpoint(endpoint, current_state="active", pending_state=None, started_at=moment)
+        self._workers.add(project.id)
+        return project
+
+    def ensure_project(self, *, databases: Sequence[str], **options: Any) -> tuple[Project, Branch]:
+        """The first project and its original root branch; made when the state is empty."""
+        found = self.plane.store.find(Project)
+        project = found[0] if found else self.create_project(name="carecircle", databases=databases, **options)
+        return project, next(branch for branch in self.plane.branches(project.id) if branch.original_root)
+
+    def change_settings(self, changes: Mapping[str, Any]) -> Settings:
+        """Raises ApiProblem 400 for an unknown name or plan."""
+        known = {field.name for field in fields(Settings)} - {"id"}
+        if unknown := set(changes) - known:
+            raise ApiProblem(400, f"unknown settings: {', '.join(sorted(unknown))}")
+        changed = replace(self.plane.settings, **changes)
+        if changed.plan not in ROOT_CAPS:
+            raise ApiProblem(400, f"plan must be one of: {', '.join(ROOT_CAPS)}")
+        self.plane.store.put(changed)
+        return changed
+
+    def start_foreign_operation(self, project_id: str, seconds: float) -> list[Operation]:
+        """An operation that nobody here asked for, as Neon's own availability checks are."""
+        with self.plane.store.transaction():
+            return self.plane.schedule(
+                project_id, "foreign", [Planned("check_availability")], {}, {"extra_seconds": seconds}
+            )
+
+    def add_key(self, key: str, *, label: str, kind: str = "organisation") -> None:
+        keys.add_key(self.plane.store, key, label=label, kind=kind)
+
+    def _keep_house(self) -> None:
+        while not self.stopping.wait(HOUSEKEEPING_SECONDS):
+            try:
+                self._delete_expired()
+                self.plane.storage.maintain(self.plane.keep_from())
+            except Exception:
+                log.exception("housekeeping failed")
+
+    def _delete_expired(self) -> None:
+        with self.plane.store.transaction():
+            due = self.plane.store.find(Branch, lambda b: b.expires_at is not None and b.expires_at <= times.now())
+            for branch in due:
+                if not self.plane.locked(branch.project_id) and not self.plane.children(branch.id):
+                    schedule_deletion(self.plane, branch)

@@ -1,0 +1,71 @@
+"""What the control plane asks of a storage. A node is one branch's data; a port serves one node at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from neon_sandbox.entities import Database, Role
+
+
+@dataclass(frozen=True)
+class Point:
+    """A moment of a node's history; the head when both are None."""
+
+    timestamp: datetime | None = None
+    lsn: int | None = None
+
+    @property
+    def is_head(self) -> bool:
+        return self.timestamp is None and self.lsn is None
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Where a new node left its source."""
+
+    timestamp: datetime | None
+    lsn: int | None
+
+
+class Storage(Protocol):
+    """Every method may be called again with the same arguments after an interruption."""
+
+    def open(self) -> None:
+        """Clears away what a killed predecessor left half-made."""
+
+    def close(self) -> None:
+        """Stops every compute."""
+
+    def new_port(self) -> int: ...
+
+    def create_first(self, node_id: str, roles: Sequence[Role], databases: Sequence[Database]) -> datetime:
+        """An empty node with these roles and databases; returns the earliest moment that can be restored."""
+
+    def check(self, node_id: str, point: Point) -> None:
+        """Raises ApiProblem 400 when the point lies outside what the node's history can give."""
+
+    def fork(self, source_id: str, node_id: str, point: Point, port: int | None) -> Fork:
+        """A new node as the source was at the point, left running when a port is given."""
+
+    def prepare_to_release(self, node_id: str) -> None:
+        """Does beforehand what would make the release slow."""
+
+    def serve(self, node_id: str, port: int) -> None: ...
+
+    def release(self, node_id: str) -> None:
+        """Stops serving; sessions are cut. What was committed until then is the node's head."""
+
+    def set_passwords(self, node_id: str, roles: Sequence[Role]) -> None: ...
+
+    def create_role(self, node_id: str, role: Role) -> None: ...
+
+    def create_database(self, node_id: str, database: Database) -> None: ...
+
+    def collect(self, referenced: set[str], keep_from: datetime) -> None:
+        """Throws away nodes that no branch needs, not even for its history since `keep_from`."""
+
+    def maintain(self, keep_from: datetime) -> None:
+        """Called every second or so from a thread of its own."""

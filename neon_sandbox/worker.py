@@ -1,0 +1,127 @@
+"""Performs jobs: one thread a project, one job at a time, each operation from scheduling over running to its end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+from neon_sandbox.entities import Job, Operation, Project
+from neon_sandbox.jobs import KINDS, JobKind
+from neon_sandbox.plane import Plane
+
+log = logging.getLogger(__name__)
+
+
+class Interrupted(Exception):
+    """The sandbox is stopping; the job is taken up again at the next start."""
+
+
+class Workers:
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+        self._stopping = threading.Event()
+        self._wake = threading.Condition()
+        self._threads: dict[str, threading.Thread] = {}
+        plane.wake_workers = self._notify
+
+    def start(self) -> None:
+        for project in self._plane.store.find(Project):
+            self.add(project.id)
+
+    def add(self, project_id: str) -> None:
+        thread = threading.Thread(target=self._serve, args=[project_id], name=f"worker-{project_id}", daemon=True)
+        self._threads[project_id] = thread
+        thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._notify()
+        for thread in self._threads.values():
+            thread.join()
+
+    def _notify(self) -> None:
+        with self._wake:
+            self._wake.notify_all()
+
+    def _serve(self, project_id: str) -> None:
+        while not self._stopping.is_set():
+            jobs = self._plane.store.find(Job, lambda job: job.project_id == project_id and not job.done)
+            if not jobs:
+                with self._wake:
+                    self._wake.wait(0.2)
+                continue
+            try:
+                self._perform(jobs[0])
+            except Interrupted:
+                return
+
+    def _perform(self, job: Job) -> None:
+        kind = KINDS[job.kind]
+        try:
+            for operation_id in job.operation_ids:
+                operation = self._plane.store.must(Operation, operation_id)
+                if operation.status != "finished":
+                    self._run(kind, job, operation)
+        except Interrupted:
+            raise
+        except Exception as error:
+            log.exception("%s failed", job.kind)
+            self._give_up(kind, job, str(error))
+        self._plane.collect()
+
+    def _run(self, kind: JobKind, job: Job, operation: Operation) -> None:
+        started = time.monotonic()
+        operation = self._note(operation, status="running", started_at=self._plane.moment())
+        if operation.failure is not None:
+            operation = self._fail_for_a_while(operation)
+        if work := kind.work.get(operation.action):
+            work(self._plane, job)
+        wanted = self._plane.settings.operation_seconds + operation.extra_seconds
+        self._pause(wanted - (time.monotonic() - started))
+        with self._plane.store.transaction():
+            if settle := kind.settle.get(operation.action):
+                settle(self._plane, job)
+            self._note(operation, status="finished", error=None, retry_at=None)
+            if operation.id == job.operation_ids[-1]:
+                kind.finish(self._plane, job)
+                self._plane.store.put(replace(job, done=True))
+
+    def _fail_for_a_while(self, operation: Operation) -> Operation:
+        failure = operation.failure or {}
+        seconds = float(failure.get("seconds", 1))
+        message = str(failure.get("error", "compute node could not be reached"))
+        operation = self._note(
+            operation, status="failed", error=message, failures_count=operation.failures_count + 1,
+            retry_at=self._plane.moment() + timedelta(seconds=seconds),
+        )
+        self._pause(seconds)
+        if failure.get("final"):
+            raise RuntimeError(message)
+        return self._note(operation, status="running")
+
+    def _give_up(self, kind: JobKind, job: Job, error: str) -> None:
+        try:
+            kind.undo_work(self._plane, job)
+        except Exception:
+            log.exception("%s could not be taken back", job.kind)
+        with self._plane.store.transaction():
+            kind.undo(self._plane, job)
+            for operation_id in job.operation_ids:
+                operation = self._plane.store.must(Operation, operation_id)
+                if operation.status == "finished":
+                    continue
+                begun = operation.status != "scheduling"
+                self._note(operation, status="error" if begun else "cancelled", error=error if begun else None)
+            self._plane.store.put(replace(job, done=True))
+
+    def _note(self, operation: Operation, **changes: object) -> Operation:
+        changed = replace(operation, updated_at=self._plane.moment(), **changes)  # type: ignore[arg-type]
+        self._plane.store.put(changed)
+        return changed
+
+    def _pause(self, seconds: float) -> None:
+        if self._stopping.is_set() or (seconds > 0 and self._stopping.wait(seconds)):
+            raise Interrupted
