@@ -44,6 +44,7 @@ class Execution(models.Model):
     waiting_since = models.DateTimeField(null=True)
     review_round = models.PositiveIntegerField(default=0, help_text="How often a person asked to verify again")
     memory = models.JSONField(default=dict, help_text="Cursors between steps: ids and times, never secrets or rows")
+    stop_asked_by_name = models.CharField(max_length=150, blank=True)
     outcome_code = models.CharField(max_length=60, blank=True, help_text="How the run ended, in one word")
     halt_code = models.CharField(max_length=60, blank=True)
     halt_sentence = models.CharField(max_length=400, blank=True)
@@ -147,6 +148,7 @@ class CheckResult(models.Model):
 
     execution = models.ForeignKey(Execution, on_delete=models.PROTECT, related_name="checks")
     review_round = models.PositiveIntegerField(default=0)
+    database = models.CharField(max_length=63, blank=True)
     code = models.CharField(max_length=60)
     subject = models.CharField(max_length=200, blank=True)
     title = models.CharField(max_length=200)
@@ -161,7 +163,7 @@ class CheckResult(models.Model):
     class Meta:
         ordering = ["execution", "review_round", "position"]
         constraints = [
-            models.UniqueConstraint(fields=["execution", "review_round", "code", "subject"], name="check_once"),
+            models.UniqueConstraint(fields=["execution", "review_round", "database", "code", "subject"], name="check_once"),
             models.CheckConstraint(
                 condition=Q(outcome__isnull=True) | Q(outcome__in=[o.value for o in CheckOutcome]), name="check_outcome"
             ),

@@ -133,6 +133,11 @@ class RestoreRequest(models.Model):
         return f"{self.branch.name}_before_{self.reference}"[:256]
 
     @property
+    def copy_name(self) -> str:
+        """The name of the branch that a restore to a new branch hands over."""
+        return f"{self.branch.name}_copy_{self.reference}"[:256]
+
+    @property
     def preview_name(self) -> str:
         """The name of the copy that the present revision's facts were read from."""
         return f"preview_{self.reference}_{self.revision}"
