@@ -33,6 +33,16 @@ class VerificationPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """What a live restore is judged by. `submitted_at` is early by the difference that two clocks may have."""
+
+    reference: Dsn
+    anchors: Anchors
+    point_at: dt.datetime | None
+    submitted_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CheckContext:
     """One database of one restored branch, and what it is compared with.
 
@@ -55,6 +65,21 @@ class CheckContext:
     clock_skew_seconds: float = 0.25
     statistics_settle_seconds: float = 12.0
 
+    def live(self) -> Live:
+        """The parts that only a live restore has. Raises ValueError when they are not there yet."""
+        if self.reference is None or self.anchors is None or self.submitted_at is None:
+            raise ValueError("this check compares a live branch: reference, submission and anchors are needed")
+        skew = min(self.clock_skew_seconds, self._window_seconds(self.submitted_at) / 4)
+        return Live(
+            reference=self.reference,
+            anchors=self.anchors,
+            point_at=self.point_at or self.anchors.newest_write(),
+            submitted_at=self.submitted_at - dt.timedelta(seconds=skew),
+        )
+
+    def _window_seconds(self, submitted_at: dt.datetime) -> float:
+        return max(0.0, (submitted_at - self.point_at).total_seconds()) if self.point_at else float("inf")
+
     @property
     def is_live(self) -> bool:
         """True when clients write to the branch while it is checked."""
@@ -62,4 +87,8 @@ class CheckContext:
 
     def learn(self, code: str, figures: Mapping[str, Any]) -> CheckContext:
         """The context for the checks that follow a finished check with this code."""
-        return replace(self, anchors=Anchors.from_json(figures)) if code == ANCHORS_CODE else self
+        if code == ANCHORS_CODE:
+            return replace(self, anchors=Anchors.from_json(figures))
+        if self.anchors and figures.get("xid_after_submission") is not None:
+            return replace(self, anchors=replace(self.anchors, xid_after_submission=figures["xid_after_submission"]))
+        return self

@@ -82,9 +82,7 @@ class MomentFacts:
         raise NotImplementedError
 
 
-def inspect_database(
-    dsn: Dsn, *, budget_seconds: float = 8.0, previous: DatabaseFacts | None = None
-) -> DatabaseFacts:
+def inspect_database(dsn: Dsn, *, budget_seconds: float = 8.0, previous: DatabaseFacts | None = None) -> DatabaseFacts:
     """Reads a database table by table. With `previous` it goes on where that one ran out of time.
 
     Raises DatabaseUnreachable.

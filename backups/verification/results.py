@@ -58,3 +58,8 @@ def failed(spec: CheckSpec, sentence: str, **figures: Any) -> CheckResult:
 
 def inconclusive(spec: CheckSpec, sentence: str, **figures: Any) -> CheckResult:
     return CheckResult(spec, CheckOutcome.INCONCLUSIVE, sentence, figures)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `1,204 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

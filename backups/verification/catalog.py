@@ -1,0 +1,113 @@
+"""The tables of a database, as PostgreSQL's own catalogue describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from backups.verification.connection import Snapshot
+
+#: Columns by these names are filled when a row is written, so a time in them says when that was.
+WRITE_TIME_NAMES = frozenset(
+    "created created_at created_on creation_time date_created inserted_at logged_at recorded_at"
+    " updated updated_at updated_on update_time date_updated modified modified_at modified_on"
+    " last_modified date_modified changed_at applied".split()
+)
+# Schemas that are not the customer's: PostgreSQL's, and the ones that Neon keeps for itself.
+_FOREIGN_SCHEMAS = ["pg_catalog", "information_schema", "pg_toast", "neon", "neon_migration"]
+_INTEGER_TYPES = frozenset({"smallint", "integer", "bigint"})
+
+_TABLES = """
+    SELECT c.oid::bigint, n.nspname, c.relname, c.relpersistence = 'u', c.reltuples::bigint,
+           pg_catalog.pg_total_relation_size(c.oid),
+           pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> ALL (%s) AND n.nspname NOT LIKE 'pg\\_temp%%'
+    ORDER BY n.nspname, c.relname"""
+_COLUMNS = """
+    SELECT a.attrelid::bigint, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = ANY (%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"""
+# The primary key, else a unique index that can stand for it.
+_KEYS = """
+    SELECT DISTINCT ON (i.indrelid) i.indrelid::bigint,
+           ARRAY(SELECT a.attname
+                 FROM pg_catalog.unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY k (number, place)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+                 ORDER BY k.place)::text[]
+    FROM pg_catalog.pg_index i
+    WHERE i.indrelid = ANY (%s) AND i.indisunique AND i.indisvalid AND i.indimmediate
+      AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_attribute a
+          WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) AND NOT a.attnotnull)
+    ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, i.indexrelid"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type: str
+
+    @property
+    def has_zone(self) -> bool:
+        return self.type.endswith("with time zone")
+
+    @property
+    def is_time(self) -> bool:
+        return self.type.startswith("timestamp")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An ordinary table or a partition of one. `estimate` is -1 when the planner knows nothing."""
+
+    oid: int
+    schema: str
+    name: str
+    is_unlogged: bool
+    estimate: int
+    size_bytes: int
+    is_readable: bool
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, self.name)
+
+    @property
+    def integer_key(self) -> str | None:
+        """The key, when it is one integer column: then parts of the table can be read by its index."""
+        if len(self.key) != 1:
+            return None
+        types = {column.name: column.type for column in self.columns}
+        return self.key[0] if types[self.key[0]] in _INTEGER_TYPES else None
+
+    def write_times(self, chosen: Mapping[str, tuple[str, ...]] | None = None) -> tuple[Column, ...]:
+        """The columns that say when a row was written: the chosen ones for this table, else by their names."""
+        names = (chosen or {}).get(self.label, WRITE_TIME_NAMES)
+        return tuple(column for column in self.columns if column.is_time and column.name in names)
+
+
+def read_tables(snapshot: Snapshot) -> dict[str, Table]:
+    """All tables that are the customer's, by `schema.table`."""
+    found = snapshot.rows(_TABLES, _FOREIGN_SCHEMAS)
+    oids = [row[0] for row in found]
+    columns: dict[int, list[Column]] = {oid: [] for oid in oids}
+    for oid, name, type_name in snapshot.rows(_COLUMNS, oids):
+        columns[oid].append(Column(name, type_name))
+    keys = {oid: tuple(names) for oid, names in snapshot.rows(_KEYS, oids)}
+    tables = [Table(*row, tuple(columns[row[0]]), keys.get(row[0], ())) for row in found]
+    return {table.label: table for table in tables}
+
+
+def full_name(name: str) -> str:
+    """`schema.table`; a name without a schema is in public."""
+    return name if "." in name else f"public.{name}"

@@ -1,0 +1,152 @@
+"""Read-only snapshots with a deadline."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from backups.verification.dsn import Dsn
+from backups.verification.errors import DatabaseUnreachable, NotReadable, OutOfTime
+
+APPLICATION_NAME = "carecircle-ops verification"
+CONNECT_TIMEOUT_SECONDS = 5
+LOCK_TIMEOUT_MS = 1000
+# The server ends a statement at the deadline; a server that no longer answers is cut this much later.
+GRACE_SECONDS = 3.0
+SMALLEST_USEFUL_SECONDS = 0.02
+
+# Rows are compared as text, so both servers must write values in the same way. An empty search_path keeps functions
+# and operators of the inspected database from taking the place of PostgreSQL's own. row_security off turns rows that
+# would be hidden from us into an error. All of it is LOCAL, as a pooler may hand the session to somebody else.
+_SETTINGS = """
+    SET LOCAL search_path = '';
+    SET LOCAL row_security = off;
+    SET LOCAL timezone = 'UTC';
+    SET LOCAL datestyle = 'ISO, YMD';
+    SET LOCAL intervalstyle = 'postgres';
+    SET LOCAL extra_float_digits = 1;
+    SET LOCAL bytea_output = 'hex';
+    SET LOCAL lc_monetary = 'C';
+    SET LOCAL synchronize_seqscans = off;
+    SET LOCAL max_parallel_workers_per_gather = 0"""
+
+Query = sql.Composable | str
+Row = TupleRow
+
+
+class Budget:
+    """Seconds that may still be spent."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left_seconds(self) -> float:
+        return max(0.0, self._end - time.monotonic())
+
+    def part(self, seconds: float) -> Budget:
+        """A smaller budget that never outlasts this one."""
+        return Budget(min(seconds, self.left_seconds()))
+
+
+class Snapshot:
+    """One repeatable-read, read-only transaction: every question is answered from the same moment."""
+
+    def __init__(self, connection: psycopg.Connection[TupleRow], budget: Budget) -> None:
+        self._connection = connection
+        self.budget = budget
+
+    def rows(self, query: Query, *values: Any) -> list[Row]:
+        """All rows of the answer. Raises OutOfTime, NotReadable, DatabaseUnreachable; the snapshot stays usable
+        after the first two."""
+        with _named_errors(), self._connection.transaction():
+            milliseconds = self._statement_milliseconds()
+            self._connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+            return self._connection.execute(_composed(query), values or None).fetchall()
+
+    def row(self, query: Query, *values: Any) -> Row:
+        return self.rows(query, *values)[0]
+
+    def value(self, query: Query, *values: Any) -> Any:
+        return self.row(query, *values)[0]
+
+    def _statement_milliseconds(self) -> int:
+        left = self.budget.left_seconds()
+        if left < SMALLEST_USEFUL_SECONDS:
+            raise OutOfTime
+        return max(1, int(left * 1000))
+
+
+@contextmanager
+def open_snapshot(dsn: Dsn, budget: Budget) -> Iterator[Snapshot]:
+    """Connects and begins the snapshot. Raises DatabaseUnreachable."""
+    connection = _connect(dsn)
+    watchdog = threading.Timer(budget.left_seconds() + GRACE_SECONDS, _cut, [os.dup(connection.fileno())])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        with _named_errors():
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+            connection.execute(_SETTINGS.encode())
+        yield Snapshot(connection, budget)
+    finally:
+        watchdog.cancel()
+        connection.close()
+
+
+def _connect(dsn: Dsn) -> psycopg.Connection[TupleRow]:
+    try:
+        return psycopg.connect(
+            dsn.reveal(),
+            autocommit=True,
+            prepare_threshold=None,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name=APPLICATION_NAME,
+        )
+    except psycopg.Error as error:
+        # The driver's text can quote the connection string, so it is neither shown nor chained.
+        raise DatabaseUnreachable(
+            f"No connection to {dsn.place()} ({type(error).__name__}). Nothing was changed. "
+            "Look whether the endpoint is running and can be reached from here, then try again."
+        ) from None
+
+
+def _cut(descriptor: int) -> None:
+    with socket.socket(fileno=descriptor) as link:
+        link.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Driver errors as ours. Their texts are dropped: PostgreSQL quotes values of rows in some of them."""
+    try:
+        yield
+    except psycopg.errors.QueryCanceled:
+        raise OutOfTime from None
+    except psycopg.errors.LockNotAvailable:
+        raise NotReadable("another session keeps it locked") from None
+    except psycopg.errors.InsufficientPrivilege:
+        raise NotReadable("the role may not read it") from None
+    except psycopg.OperationalError as error:
+        raise DatabaseUnreachable(
+            f"The connection was lost while reading ({type(error).__name__}). Nothing was changed; try again."
+        ) from None
+    except psycopg.Error as error:
+        raise NotReadable(f"PostgreSQL refused the question (SQLSTATE {error.sqlstate})") from None
+
+
+def _composed(query: Query) -> sql.Composable:
+    return query if isinstance(query, sql.Composable) else sql.SQL(query)  # type: ignore[arg-type]
+
+
+def joined(parts: Sequence[sql.Composable], by: str) -> sql.Composed:
+    return sql.SQL(by).join(parts)  # type: ignore[arg-type]

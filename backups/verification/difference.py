@@ -1,0 +1,171 @@
+"""How two states of one table differ, found by hashes: no value of a row leaves the servers."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from psycopg import sql
+
+from backups.verification.catalog import Table
+from backups.verification.connection import Snapshot
+from backups.verification.freshness import Claims
+from backups.verification.slices import Slicing, condition, key_hash, row_text
+from backups.verification.xids import is_fresh
+
+BUCKETS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Counts of rows; those of several slices add up.
+
+    at_point   rows of the copy at the point
+    settled    rows of the branch that are from before the boundary
+    fresh      rows of the branch written at or after it
+    changed    rows of the copy whose key is on the branch in a fresh row
+    gone       rows of the copy that are on the branch in no form
+    strange    settled rows of the branch that the copy does not hold: impossible after a correct restore
+    between, replayed, unzoned, untimed: fresh rows, by when they say they were written (see freshness.py)
+    """
+
+    at_point: int = 0
+    settled: int = 0
+    fresh: int = 0
+    changed: int = 0
+    gone: int = 0
+    strange: int = 0
+    between: int = 0
+    replayed: int = 0
+    unzoned: int = 0
+    untimed: int = 0
+
+    def __add__(self, other: Difference) -> Difference:
+        return Difference(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def now(self) -> int:
+        return self.settled + self.fresh
+
+    def to_json(self) -> dict[str, int]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The same table on both sides, each in its own snapshot."""
+
+    point: Snapshot
+    branch: Snapshot
+    table: Table
+    boundary: int
+
+
+def compare_slice(pair: Pair, slicing: Slicing, claims: Claims) -> Difference:
+    """Compares one slice. Raises OutOfTime, NotReadable, DatabaseUnreachable."""
+    part = condition(pair.table, slicing, _bounds(pair) if slicing.of > 1 else None)
+    seed = secrets.randbits(62)
+    at_point = {row[0]: row[1:] for row in pair.point.rows(_point_buckets(pair.table, part, seed))}
+    branch = {row[0]: row[1:] for row in pair.branch.rows(_branch_buckets(pair, part, seed, claims))}
+    counted = Difference(
+        at_point=sum(row[0] for row in at_point.values()),
+        settled=sum(row[0] for row in branch.values()),
+        fresh=sum(row[2] for row in branch.values()),
+        between=sum(row[3] for row in branch.values()),
+        replayed=sum(row[4] for row in branch.values()),
+        unzoned=sum(row[5] for row in branch.values()),
+        untimed=sum(row[6] for row in branch.values()),
+    )
+    differing = [
+        bucket
+        for bucket in at_point.keys() | branch.keys()
+        if at_point.get(bucket, (0, None)) != tuple(branch.get(bucket, (0, None))[:2])
+    ]
+    return counted + _compare_rows(pair, part, seed, differing) if differing else counted
+
+
+def _compare_rows(pair: Pair, part: sql.Composable, seed: int, buckets: list[int]) -> Difference:
+    point = pair.point.rows(_point_rows(pair.table, part, seed, buckets))
+    branch = pair.branch.rows(_branch_rows(pair, part, seed, buckets))
+    missing = Counter((key, row) for key, row in point)
+    missing.subtract((key, row) for key, row, fresh in branch if not fresh)
+    fresh_keys = {key for key, _, fresh in branch if fresh} if pair.table.key else set()
+    lacking = [(key, times) for (key, _), times in missing.items() if times > 0]
+    changed = _total(times for key, times in lacking if key in fresh_keys)
+    return Difference(
+        changed=changed,
+        gone=_total(times for _, times in lacking) - changed,
+        strange=-_total(times for times in missing.values() if times < 0),
+    )
+
+
+def _total(numbers: Iterable[int]) -> int:
+    return sum(numbers)
+
+
+def _bounds(pair: Pair) -> tuple[int, int] | None:
+    name = pair.table.integer_key
+    if name is None:
+        return None
+    query = sql.SQL("SELECT min({name}), max({name}) FROM ONLY {table}")
+    low, high = pair.point.row(query.format(name=sql.Identifier(name), table=pair.table.identifier))
+    return None if low is None else (low, high)
+
+
+def _row_hash(seed: int) -> sql.Composed:
+    return sql.SQL("pg_catalog.hashtextextended({}, {})").format(row_text(), seed)
+
+
+def _point_buckets(table: Table, part: sql.Composable, seed: int) -> sql.Composed:
+    return sql.SQL(
+        "SELECT ({key} & {mask})::int, count(*), sum({row}) FROM ONLY {table} AS _row WHERE {part} GROUP BY 1"
+    ).format(key=key_hash(table), mask=BUCKETS - 1, row=_row_hash(seed), table=table.identifier, part=part)
+
+
+def _branch_buckets(pair: Pair, part: sql.Composable, seed: int, claims: Claims) -> sql.Composed:
+    return sql.SQL(
+        "SELECT bucket, count(*) FILTER (WHERE NOT fresh), sum(hash) FILTER (WHERE NOT fresh),"
+        " count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE claim = 'between'),"
+        " count(*) FILTER (WHERE claim = 'replayed'), count(*) FILTER (WHERE claim = 'unzoned'),"
+        " count(*) FILTER (WHERE claim = 'untimed')"
+        " FROM (SELECT ({key} & {mask})::int AS bucket, {row} AS hash, {fresh} AS fresh,"
+        " CASE WHEN {fresh} THEN {claim} END AS claim FROM ONLY {table} AS _row WHERE {part}) AS seen GROUP BY bucket"
+    ).format(
+        key=key_hash(pair.table),
+        mask=BUCKETS - 1,
+        row=_row_hash(seed),
+        fresh=is_fresh(pair.boundary),
+        claim=claims.expression(),
+        table=pair.table.identifier,
+        part=part,
+    )
+
+
+def _point_rows(table: Table, part: sql.Composable, seed: int, buckets: list[int]) -> sql.Composed:
+    return sql.SQL(
+        "SELECT {key}, {row} FROM ONLY {table} AS _row WHERE {part} AND ({key} & {mask})::int = ANY ({buckets})"
+    ).format(
+        key=key_hash(table),
+        row=_row_hash(seed),
+        table=table.identifier,
+        part=part,
+        mask=BUCKETS - 1,
+        buckets=buckets,
+    )
+
+
+def _branch_rows(pair: Pair, part: sql.Composable, seed: int, buckets: list[int]) -> sql.Composed:
+    return sql.SQL(
+        "SELECT {key}, {row}, {fresh} FROM ONLY {table} AS _row"
+        " WHERE {part} AND ({key} & {mask})::int = ANY ({buckets})"
+    ).format(
+        key=key_hash(pair.table),
+        row=_row_hash(seed),
+        fresh=is_fresh(pair.boundary),
+        table=pair.table.identifier,
+        part=part,
+        mask=BUCKETS - 1,
+        buckets=buckets,
+    )
