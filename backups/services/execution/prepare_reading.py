@@ -15,7 +15,7 @@ from backups.neon.errors import NeonError
 from backups.selectors.clock import database_now
 from backups.selectors.policy import policy_in_force
 from backups.services.execution.context import StepContext
-from backups.services.execution.copies import Copy, CopyFailed, addresses, is_ready
+from backups.services.execution.own_copies import Copy, CopyFailed, addresses, is_ready
 from backups.services.execution.prepare_time import box_is_over, parts_of, seconds_left
 from backups.services.execution.results import Advance, Again, StepResult
 from backups.services.observed_facts import Parts, one_line

@@ -20,9 +20,9 @@ from backups.selectors.policy import policy_in_force
 from backups.selectors.project import meanings_of
 from backups.services.bound_facts import read_bound_facts
 from backups.services.execution.context import StepContext
-from backups.services.execution.copies import CopyFailed, CopyPlan, ask_for_copy, expiry, note_present
 from backups.services.execution.events import the_worker
 from backups.services.execution.intents import IntentResult, NotSent, Refused, Unknown, Waiting
+from backups.services.execution.own_copies import CopyFailed, CopyPlan, ask_for_copy, expiry, note_present
 from backups.services.execution.prepare_reading import compare, inspect, rehearse
 from backups.services.execution.prepare_time import box_is_over, parts_of
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
@@ -89,7 +89,7 @@ def publish(context: StepContext) -> StepResult:
     return Finished(
         outcome_code="published",
         sentence=f"Published, {len(observed['unknown'])} facts unknown",
-        commit=lambda run: _publish(run, bound, dict(observed), sentence),
+        commit=lambda run: _publish(request.pk, run, bound, dict(observed), sentence),
     )
 
 
@@ -158,8 +158,11 @@ def _not_made(context: StepContext, result: IntentResult) -> StepResult:
         )
     if isinstance(result, Refused) and _is_about_the_point(context.request, result):
         return _returned(context, "point_refused", f"Neon can't go back to this point. {one_line(result.sentence)}.")
-    assert isinstance(result, Refused | Unknown | NotSent)
-    return _without_copy(context, result.sentence)
+    return _without_copy(context, _why(result))
+
+
+def _why(result: IntentResult) -> str:
+    return result.sentence if isinstance(result, Refused | Unknown | NotSent) else "Neon did not show it"
 
 
 def _is_about_the_point(request: RestoreRequest, refused: Refused) -> bool:
@@ -186,11 +189,10 @@ def _miss_what_neon_did_not_tell(request: RestoreRequest, parts: Parts) -> None:
         parts.miss("size of the branch", "Neon did not tell")
 
 
-def _publish(run: Execution, bound: BoundFacts, observed: dict[str, object], sentence: str) -> None:
-    assert run.request_id is not None
+def _publish(request_id: int, run: Execution, bound: BoundFacts, observed: dict[str, object], sentence: str) -> None:
     took = database_now() - run.created_at
     publish_packet(
-        request_id=run.request_id,
+        request_id=request_id,
         revision=run.revision,
         bound=bound,
         observed=observed,

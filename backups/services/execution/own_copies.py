@@ -1,0 +1,154 @@
+"""Copies that the portal makes to read from: asked for at most once, owned from before the call, gone by themselves."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from backups.domain.execution import BranchFate, BranchPurpose, IntentKind
+from backups.domain.restore import PointKind, RestorePoint
+from backups.models import Execution, Intent, Look, OwnedBranch, RestoreRequest
+from backups.neon.branches import NewEndpoint
+from backups.neon.results import BranchChange, Progress
+from backups.neon.types import Branch
+from backups.selectors.clock import database_now
+from backups.services.database_access import NamedDatabase, databases_of, dsn_of
+from backups.services.execution.context import StepContext
+from backups.services.execution.intents import (
+    Applied,
+    Change,
+    IntentResult,
+    with_intent,
+)
+from backups.services.execution.lookups import look_up_created
+from backups.verification import Dsn
+
+#: Neon keeps a branch with an expiry for 30 days at most.
+LONGEST_LIFE = dt.timedelta(days=30)
+#: A copy nobody reads from stops to cost after this time; its next reader wakes it.
+SUSPEND_AFTER_SECONDS = 300
+
+
+class CopyFailed(Exception):
+    """Neon took the order and did not finish it. Nothing was changed on the source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyPlan:
+    """Which copy is wanted, whose it is and when Neon removes it by itself."""
+
+    name: str
+    source_branch_id: str
+    point: RestorePoint
+    purpose: BranchPurpose
+    owner_name: str
+    expires_at: dt.datetime
+    annotation: Mapping[str, str]
+    request: RestoreRequest | None = None
+    look: Look | None = None
+
+
+@dataclass(slots=True)
+class Copy:
+    """A copy that Neon has accepted. `operation_ids` must be done before anybody can connect."""
+
+    branch_id: str
+    operation_ids: list[str] = field(default_factory=list)
+    asked_at: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """For the run's memory."""
+        return {"branch_id": self.branch_id, "operation_ids": self.operation_ids, "asked_at": self.asked_at}
+
+    def seconds_since_asked(self, now: dt.datetime) -> float:
+        """How long ago the order went out."""
+        return (now - dt.datetime.fromisoformat(self.asked_at)).total_seconds()
+
+
+def ask_for_copy(context: StepContext, plan: CopyPlan) -> tuple[IntentResult, Copy | None]:
+    """Has Neon make the copy, once. The copy is None while it is not known to have been accepted."""
+    answered: list[Branch] = []
+
+    def send(intent: Intent) -> BranchChange:
+        change = _create(context, plan, intent)
+        answered.extend([change.branch] if change.branch else [])
+        return change
+
+    change = Change(
+        kind=IntentKind.CREATE_BRANCH,
+        name=plan.name,
+        target_branch_id=plan.source_branch_id,
+        facts={"point": str(plan.point), "expires_at": plan.expires_at.isoformat()},
+        send=send,
+        look_up=look_up_created(context),
+        before_commit=lambda run: _own(plan, run),
+    )
+    result = with_intent(context, change)
+    if not isinstance(result, Applied):
+        return result, None
+    branch = answered[0] if answered else context.client.branches.find_by_name(context.project_id, plan.name)
+    if branch is None:
+        raise CopyFailed(f"Neon accepted the copy {plan.name} and does not show it.")
+    intent = result.intent
+    return result, Copy(branch.id, list(intent.operation_ids), intent.created_at.isoformat())
+
+
+def note_present(execution: Execution, copy: Copy, name: str) -> None:
+    """Writes the copy's id down; for the commit of the step that asked for it."""
+    OwnedBranch.objects.filter(project=execution.project, name=name, fate=BranchFate.INTENDED).update(
+        neon_branch_id=copy.branch_id, fate=BranchFate.PRESENT
+    )
+
+
+def is_ready(context: StepContext, copy: Copy, *, seconds: float) -> bool:
+    """Waits up to `seconds` for Neon's operations on the copy. Raises CopyFailed, NeonError."""
+    state = context.client.operations.wait_for(
+        context.project_id, copy.operation_ids, deadline_seconds=max(0.0, min(seconds, context.remaining_seconds()))
+    )
+    if state.progress is Progress.FAILED:
+        raise CopyFailed(f"Neon could not make the copy ({state.failed[0].action} {state.failed[0].status}).")
+    return state.progress is Progress.DONE
+
+
+def addresses(context: StepContext, branch_id: str) -> dict[str, Dsn]:
+    """A connection string for each database of the branch, in order of name. Raises NeonError."""
+    client, project = context.client, context.execution.project
+    found: list[NamedDatabase] = databases_of(client, project, neon_branch_id=branch_id)
+    return {each.name: dsn_of(client, project, neon_branch_id=branch_id, database=each) for each in found}
+
+
+def expiry(wanted: dt.timedelta) -> dt.datetime:
+    """That far from now, by the database's clock, in whole seconds, and never longer than Neon allows."""
+    return (database_now() + min(wanted, LONGEST_LIFE)).replace(microsecond=0)
+
+
+def _create(context: StepContext, plan: CopyPlan, intent: Intent) -> BranchChange:
+    point = plan.point
+    return context.client.branches.create(
+        context.project_id,
+        name=plan.name,
+        parent_id=plan.source_branch_id,
+        parent_timestamp=point.at if point.kind is PointKind.TIMESTAMP else None,
+        parent_lsn=point.lsn if point.kind is PointKind.LSN else None,
+        endpoint=NewEndpoint(suspend_timeout_seconds=SUSPEND_AFTER_SECONDS),
+        expires_at=plan.expires_at,
+        annotation=plan.annotation,
+        request_id=str(intent.http_request_id),
+    )
+
+
+def _own(plan: CopyPlan, run: Execution) -> None:
+    """In the transaction of the intent: nothing that the portal makes at Neon is ever without an owner."""
+    OwnedBranch.objects.get_or_create(
+        project=run.project,
+        name=plan.name,
+        defaults={
+            "purpose": plan.purpose.value,
+            "owner_name": plan.owner_name,
+            "expires_at": plan.expires_at,
+            "request": plan.request,
+            "look": plan.look,
+        },
+    )
