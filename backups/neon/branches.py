@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from backups.neon import wire
-from backups.neon.calls import Caller
+from backups.neon.calls import NO_CONTENT, Caller
 from backups.neon.paging import PAGE_SIZE, pages
 from backups.neon.results import BranchChange
 from backups.neon.types import Branch, Endpoint, Operation
@@ -126,15 +126,7 @@ class Branches:
     def delete(self, project_id: str, branch_id: str, *, request_id: str | None = None) -> BranchChange:
         """For good. `branch` of the result is None when there was none to delete."""
         path = _path(project_id, branch_id)
-        return self._caller.change(
-            "delete_branch",
-            "DELETE",
-            path,
-            _changed,
-            request_id=request_id,
-            # There was no such branch (any more), so nothing is under way.
-            no_content=lambda sent_id: BranchChange(None, (), (), sent_id),
-        )
+        return self._caller.change("delete_branch", "DELETE", path, _deleted, request_id=request_id)
 
     def set_as_default(self, project_id: str, branch_id: str, *, request_id: str | None = None) -> BranchChange:
         path = f"{_path(project_id, branch_id)}/set_as_default"
@@ -209,3 +201,10 @@ def _changed(raw: Raw, request_id: str) -> BranchChange:
         operations=tuple(Operation.of(item) for item in wire.objects_in(raw, "operations")),
         request_id=request_id,
     )
+
+
+def _deleted(raw: Raw, request_id: str) -> BranchChange:
+    if raw is NO_CONTENT:
+        # There was no such branch any more, so nothing is under way.
+        return BranchChange(None, (), (), request_id)
+    return _changed(raw, request_id)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
-from uuid import uuid4
+from types import MappingProxyType
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID, uuid4
 
-from backups.neon import errors, retry
+from backups.neon import errors, retry, wire
 from backups.neon.deadline import Deadline, Deadlines
 from backups.neon.retry import Action, Attempt, CallKind, Outcome, RetryDecision, RetryPolicy
 from backups.neon.secret import Secret, clean_text
@@ -20,6 +21,9 @@ from backups.neon.wire import Raw, UnusableShape
 logger = logging.getLogger("backups.neon")
 
 T = TypeVar("T")
+
+# What a 204 decodes to, told apart from an empty object, which tells nothing.
+NO_CONTENT: Raw = MappingProxyType({})
 
 # Every change this client can send, and whether it does harm when it happens twice.
 MUTATIONS: Mapping[str, CallKind] = {
@@ -72,12 +76,17 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
-    """How one attempt ended: the outcome and, where there was one, Neon's answer."""
+    """How one attempt ended: its outcome, Neon's own words about it or else ours, Neon's request id."""
 
     attempt: Attempt
-    what: str = ""
-    raw: Raw | None = None
+    detail: str = ""
+    code: str = ""
     neon_request_id: str | None = None
 
 
@@ -123,12 +132,12 @@ class Caller:
         number = 1
         while True:
             request = Request(CallKind.READ, "GET", path, str(uuid4()), params or {})
-            ending, decision = self._attempt(request, deadline, number)
-            if decision.action is Action.DONE:
-                return self._built(request, ending, build)
+            got, ending, decision = self._attempt(request, build, deadline, number)
+            if got is not None:
+                return got.value
             may_wait = decision.wait_seconds < deadline.remaining_seconds()
             if decision.action is not Action.RETRY or not may_wait:
-                raise self._error(request, ending, decision)
+                raise _error(request, ending, decision)
             self.surroundings.sleep(decision.wait_seconds)
             number += 1
 
@@ -141,42 +150,47 @@ class Caller:
         body: Mapping[str, Any] | None = None,
         *,
         request_id: str | None = None,
-        no_content: Callable[[str], T] | None = None,
     ) -> T:
-        """Send a change exactly once. `name` is its entry in MUTATIONS; `no_content` is what a 204 means."""
+        """Send a change exactly once. `name` is its entry in MUTATIONS. `build` gets the answer (NO_CONTENT for
+        a 204) and the request id that was sent."""
         encoded = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        sent_id = request_id or str(uuid4())
+        sent_id = str(uuid4() if request_id is None else UUID(request_id))
         request = Request(MUTATIONS[name], method, path, sent_id, body=encoded)
-        ending, decision = self._attempt(request, self._deadline(), 1)
-        if decision.action is not Action.DONE:
-            raise self._error(request, ending, decision)
-        if no_content is not None and ending.attempt.status == 204:
-            return no_content(sent_id)
-        return self._built(request, ending, lambda raw: build(raw, sent_id))
+        got, ending, decision = self._attempt(request, lambda raw: build(raw, sent_id), self._deadline(), 1)
+        if got is None:
+            raise _error(request, ending, decision)
+        return got.value
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self.deadlines.total_seconds, self.surroundings.clock)
 
-    def _attempt(self, request: Request, deadline: Deadline, number: int) -> tuple[Ending, RetryDecision]:
+    def _attempt(
+        self, request: Request, build: Callable[[Raw], T], deadline: Deadline, number: int
+    ) -> tuple[Done[T] | None, Ending, RetryDecision]:
         began = self.surroundings.clock()
-        ending = self._ending(request, self._sender.send(request, deadline), number)
+        got, ending = self._judged(request, self._sender.send(request, deadline), build, number)
+        duration_seconds = self.surroundings.clock() - began
         decision = retry.decide(ending.attempt, randomness=self.surroundings.randomness(), policy=self._policy)
-        self._report(request, ending, decision, self.surroundings.clock() - began)
-        return ending, decision
+        self._report(request, ending, decision, duration_seconds)
+        return got, ending, decision
 
-    def _ending(self, request: Request, got: Answer | Failure, number: int) -> Ending:
-        kind, method = request.kind, request.method
-        if isinstance(got, Failure):
-            return Ending(Attempt(kind, method, got.outcome, number, got.status), got.what)
-        raw = _decoded(got)
-        outcome = Outcome.UNUSABLE if raw is None else Outcome.ANSWERED
-        wait = retry.parse_retry_after(got.headers.get("retry-after"), now=self.surroundings.now())
-        return Ending(
-            Attempt(kind, method, outcome, number, got.status, wait),
-            what="" if raw is not None else _shape_of(got),
-            raw=raw,
-            neon_request_id=self._clean(got.headers.get("x-neon-ret-request-id")),
-        )
+    def _judged(
+        self, request: Request, answer: Answer | Failure, build: Callable[[Raw], T], number: int
+    ) -> tuple[Done[T] | None, Ending]:
+        attempt = Attempt(request.kind, request.method, Outcome.ANSWERED, number, answer.status)
+        if isinstance(answer, Failure):
+            return None, Ending(replace(attempt, outcome=answer.outcome), answer.what)
+        wait = retry.parse_retry_after(answer.headers.get("retry-after"), now=self.surroundings.now())
+        attempt = replace(attempt, retry_after_seconds=wait)
+        neon_id = self._clean(answer.headers.get("x-neon-ret-request-id", "")) or None
+        try:
+            raw = _decoded(answer)
+            done = Done(build(raw)) if answer.status in range(200, 300) else None
+        except UnusableShape as error:
+            return None, Ending(
+                replace(attempt, outcome=Outcome.UNUSABLE), self._clean(str(error)), neon_request_id=neon_id
+            )
+        return done, Ending(attempt, self._words(raw, "message"), self._words(raw, "code"), neon_id)
 
     def _report(self, request: Request, ending: Ending, decision: RetryDecision, duration_seconds: float) -> None:
         record = CallRecord(
@@ -188,109 +202,86 @@ class Caller:
             outcome=decision.action.value,
             neon_request_id=ending.neon_request_id,
         )
-        logger.info(
-            "%s %s -> %s %s in %.3f s [request %s, Neon's %s]",
-            record.method,
-            record.path,
-            record.status or ending.attempt.outcome.value,
-            record.outcome,
-            record.duration_seconds,
-            record.request_id,
-            record.neon_request_id or "none",
-        )
+        _log(record, ending)
         if self._on_call is None:
             return
         try:
             self._on_call(record)
         except Exception as error:
             # A failing observer must not turn a change that Neon has made into an error.
-            logger.error("the observer of Neon calls failed: %s", type(error).__name__)
+            logger.error("the observer of calls to Neon failed: %s", type(error).__name__)
 
-    def _built(self, request: Request, ending: Ending, build: Callable[[Raw], T]) -> T:
-        try:
-            return build(ending.raw or {})
-        except UnusableShape as error:
-            what = str(error)
-        call = self._call(request, ending)
-        if request.kind is CallKind.READ:
-            raise errors.AnswerUnusable(call, what)
-        raise errors.OutcomeUnknown(call, what, safe_to_repeat=_repeatable(request))
+    def _words(self, raw: Raw, key: str) -> str:
+        return self._clean(wire.text(raw, key) or "")
 
-    def _call(self, request: Request, ending: Ending) -> errors.Call:
-        return errors.Call(
-            method=request.method,
-            path=request.path,
-            request_id=request.request_id,
-            status=ending.attempt.status,
-            neon_request_id=ending.neon_request_id,
-        )
-
-    def _error(self, request: Request, ending: Ending, decision: RetryDecision) -> errors.NeonError:
-        call = self._call(request, ending)
-        detail, code = self._told(ending)
-        if decision.action is Action.LOOK_UP:
-            return errors.OutcomeUnknown(call, detail, code=code, safe_to_repeat=_repeatable(request))
-        if decision.action is Action.STOP:
-            return _stopped(call, ending, detail, code)
-        later = _LATER.get(call.status or 0, errors.NeonUnavailable)
-        return later(
-            call,
-            detail,
-            code=code,
-            retry_after_seconds=decision.wait_seconds,
-            asked_by_neon=ending.attempt.retry_after_seconds is not None,
-        )
-
-    def _told(self, ending: Ending) -> tuple[str, str]:
-        """Neon's message and code, cleaned; for an answer that is not Neon's, our own description."""
-        raw = ending.raw or {}
-        message = raw.get("message")
-        code = raw.get("code")
-        detail = message if isinstance(message, str) else ending.what
-        return self._clean(detail) or "", self._clean(code if isinstance(code, str) else "") or ""
-
-    def _clean(self, text: str | None) -> str | None:
-        return None if text is None else clean_text(text, secrets=(self._api_key,))
+    def _clean(self, text: str) -> str:
+        return clean_text(text, secrets=(self._api_key,))
 
 
-_LATER: Mapping[int, type[errors.TryLater]] = {
+_LATER: Mapping[int | None, type[errors.TryLater]] = {
     423: errors.NeonBusy,
     429: errors.NeonRateLimited,
 }
-_STOPPED: Mapping[int, type[errors.NeonError]] = {
+_STOPPED: Mapping[int | None, type[errors.NeonError]] = {
     401: errors.NeonKeyRejected,
     403: errors.NeonForbidden,
     404: errors.NeonNotFound,
 }
 
 
-def _stopped(call: errors.Call, ending: Ending, detail: str, code: str) -> errors.NeonError:
-    outcome = ending.attempt.outcome
-    if outcome is Outcome.TOO_LARGE:
-        return errors.AnswerTooLarge(call, detail)
-    if call.status == 401 or outcome is Outcome.ANSWERED:
-        return _STOPPED.get(call.status or 0, errors.NeonRefused)(call, detail, code=code)
-    return errors.AnswerUnusable(call, detail)
+def _error(request: Request, ending: Ending, decision: RetryDecision) -> errors.NeonError:
+    attempt = ending.attempt
+    call = errors.Call(request.method, request.path, request.request_id, attempt.status, ending.neon_request_id)
+    if decision.action is Action.LOOK_UP:
+        repeatable = request.kind is CallKind.REPEATABLE
+        return errors.OutcomeUnknown(call, ending.detail, code=ending.code, safe_to_repeat=repeatable)
+    if decision.action is Action.STOP:
+        return _stopped(attempt.outcome, call.status)(call, ending.detail, code=ending.code)
+    return _LATER.get(call.status, errors.NeonUnavailable)(
+        call,
+        ending.detail,
+        code=ending.code,
+        retry_after_seconds=decision.wait_seconds,
+        asked_by_neon=attempt.retry_after_seconds is not None,
+    )
 
 
-def _repeatable(request: Request) -> bool:
-    return request.kind is CallKind.REPEATABLE
+def _stopped(outcome: Outcome, status: int | None) -> type[errors.NeonError]:
+    if status == 401:
+        return errors.NeonKeyRejected
+    if outcome is Outcome.ANSWERED:
+        return _STOPPED.get(status, errors.NeonRefused)
+    return errors.AnswerTooLarge if outcome is Outcome.TOO_LARGE else errors.AnswerUnusable
 
 
-def _decoded(answer: Answer) -> Raw | None:
-    """The JSON object of an answer; an empty one for 204; None for anything else."""
+def _log(record: CallRecord, ending: Ending) -> None:
+    logger.info(
+        "%s %s -> %s: %s after %.3f s [request %s, at Neon %s]",
+        record.method,
+        record.path,
+        record.status or ending.attempt.outcome.value,
+        record.outcome,
+        record.duration_seconds,
+        record.request_id,
+        record.neon_request_id or "unknown",
+    )
+
+
+def _decoded(answer: Answer) -> Raw:
     if answer.status == 204:
-        return {}
+        return NO_CONTENT
+    if answer.status in range(300, 400):
+        raise UnusableShape("a redirect, which is not followed")
     try:
         value = json.loads(answer.body)
     except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+        value = None
+    if not isinstance(value, dict):
+        raise UnusableShape(_shape_of(answer))
+    return value
 
 
 def _shape_of(answer: Answer) -> str:
     """Says what came instead of JSON without quoting it."""
-    if 300 <= answer.status < 400:
-        return "a redirect, which is not followed"
     kind = answer.headers.get("content-type", "no content type").split(";")[0]
     return f"not the expected JSON ({clean_text(kind, limit=60)}, {len(answer.body)} bytes)"

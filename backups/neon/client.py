@@ -55,6 +55,9 @@ class NeonClient:
         sleep: Callable[[float], None] = time.sleep,
         randomness: Callable[[], float] = random.random,
     ) -> None:
+        if not api_key.fits_a_header:
+            # Said here, because HTTP libraries quote the offending value when they find it.
+            raise ValueError("the Neon API key is empty, or holds spaces or other characters that no key has")
         limits = deadlines or Deadlines()
         sender = HttpTransport(
             base_url=base_url,
@@ -84,7 +87,7 @@ class NeonClient:
         self.roles = Roles(caller)
 
     def __repr__(self) -> str:
-        return f"<NeonClient {self._caller!r}>"
+        return f"<NeonClient {getattr(self, '_caller', None)!r}>"
 
     def __enter__(self) -> NeonClient:
         return self

@@ -26,11 +26,19 @@ class Secret:
     def reveal(self) -> str:
         return self._text
 
+    @property
+    def fits_a_header(self) -> bool:
+        text = self._text
+        return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
     def __repr__(self) -> str:
         return f"Secret({_HIDDEN})"
 
     def __str__(self) -> str:
         return _HIDDEN
+
+    def __format__(self, spec: str) -> str:
+        return format(_HIDDEN, spec)
 
     def __bool__(self) -> bool:
         return bool(self._text)

@@ -11,12 +11,16 @@ request's headers, and with them the key.
 from __future__ import annotations
 
 import ipaddress
+import logging
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import certifi
 import httpcore
 import httpx
 
@@ -26,6 +30,10 @@ from backups.neon.secret import Secret
 from backups.neon.sockets import DeadlineBackend, current_deadline
 
 BaseTransport = httpx.BaseTransport
+
+# They log whole addresses and header fields that the other side sent. What may be logged is logged by `calls`.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 USER_AGENT = "carecircle-ops/1.0 (+backups.neon)"
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -81,7 +89,7 @@ class HttpTransport:
         )
 
     def __repr__(self) -> str:
-        return f"<HttpTransport {self._base_url}>"
+        return f"<HttpTransport {getattr(self, '_base_url', None)}>"
 
     def close(self) -> None:
         self._client.close()
@@ -186,8 +194,7 @@ class _DeadlineTransport(httpx.BaseTransport):
     """httpx over a connection pool whose sockets obey the deadline of the call in progress."""
 
     def __init__(self) -> None:
-        # trust_env=False: neither the trusted authorities nor a key log come from the environment.
-        context = httpx.create_ssl_context(trust_env=False)
+        context = _tls()
         backend = DeadlineBackend()
         self._kept = httpcore.ConnectionPool(ssl_context=context, network_backend=backend, keepalive_expiry=5.0)
         self._fresh = httpcore.ConnectionPool(ssl_context=context, network_backend=backend, max_keepalive_connections=0)
@@ -214,6 +221,15 @@ class _DeadlineTransport(httpx.BaseTransport):
                 )
             )
         return httpx.Response(response.status, headers=response.headers, stream=_Body(response.stream))
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Verifies certificate and name. Put together by hand, because the standard library's default context
+    writes session keys to the file that SSLKEYLOGFILE names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=certifi.where())
+    return context
 
 
 class _Body(httpx.SyncByteStream):
