@@ -7,7 +7,13 @@ import os
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-pytest_plugins = ["tests.support.database", "tests.support.portal", "tests.support.browser"]
+pytest_plugins = [
+    "tests.support.database",
+    "tests.support.portal",
+    "tests.support.browser",
+    "tests.support.people",
+    "tests.support.worker",
+]
 
 hypothesis_settings.register_profile("local", print_blob=True, deadline=None)
 # The same examples in every run, so that a failure in CI is the same failure here.

@@ -42,12 +42,13 @@ class DutyRoster:
 
     def _keep_doing(self, duty: Duty) -> None:
         while not self._stopping.is_set():
-            _do_once(duty)
+            do_once(duty)
             self._stopping.wait(duty.every_seconds)
         connection.close()
 
 
-def _do_once(duty: Duty) -> None:
+def do_once(duty: Duty) -> None:
+    """Never raises: what went wrong is logged, and the duty is told."""
     with request_id_scope():
         try:
             close_old_connections()

@@ -13,14 +13,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
 from django.conf import settings
 
-from backups.worker.duties import Duty, DutyRoster
+from backups.worker.duties import Duty, DutyRoster, do_once
 from backups.worker.pulse import Pulse
 
 logger = logging.getLogger(__name__)
@@ -45,8 +45,11 @@ class Timing:
 class Supervisor:
     """`run` returns the exit status when somebody asked to stop and nothing is left running."""
 
-    def __init__(self, *, canary: Duty, duties: Sequence[Duty], timing: Timing) -> None:
+    def __init__(
+        self, *, timing: Timing, canary: Duty, before_start: Callable[[], object], duties: Sequence[Duty]
+    ) -> None:
         self._timing = timing
+        self._before_start = before_start
         self._canary = canary
         self._duties = duties
         self._stop_asked = 0
@@ -68,6 +71,7 @@ class Supervisor:
         return 0
 
     def _run_one_cluster(self) -> None:
+        do_once(Duty("preparing the queue", 0, self._before_start))
         read_end, write_end = os.pipe()
         try:
             process = _start_cluster(write_end)
@@ -150,7 +154,16 @@ class Supervisor:
 
 
 def _start_cluster(write_end: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "django", "run_worker", "--cluster", str(write_end), str(os.getpid())]
+    command = [
+        sys.executable,
+        "-m",
+        "django",
+        "run_worker",
+        "--skip-checks",
+        "--cluster",
+        str(write_end),
+        str(os.getpid()),
+    ]
     return subprocess.Popen(
         command, pass_fds=[write_end], stdin=subprocess.DEVNULL, start_new_session=True, cwd=settings.BASE_DIR
     )

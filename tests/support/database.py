@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
 
@@ -28,6 +28,8 @@ TEMPLATE = "carecircle_template"
 SHARED = "carecircle_shared"
 OWNER, OWNER_PASSWORD = "portal_owner", "owner-password-of-tests"
 WEB, WEB_PASSWORD = "portal_web", "web-password-of-tests"
+
+RunSql = Callable[..., list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,21 @@ def own_database(
 
 
 @pytest.fixture
-def as_owner(own_database: OwnDatabase) -> Callable[..., list[tuple[Any, ...]]]:
+def as_owner(own_database: OwnDatabase) -> RunSql:
     """Runs one statement as the owner of the tables: for what the web role must not be able to do."""
+    return _runner(own_database.owner_url)
 
+
+@pytest.fixture
+def as_superuser(own_database: OwnDatabase) -> RunSql:
+    """Runs one statement as the server's administrator: for accidents."""
+    return _runner(own_database.superuser_url)
+
+
+def _runner(url: str) -> RunSql:
     def run(statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(own_database.owner_url, autocommit=True) as owner:
-            cursor = owner.execute(statement.encode(), parameters or None)
+        with psycopg.connect(url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
     return run
@@ -139,29 +150,16 @@ def point_django_at(url: str) -> None:
 
 
 def _make_template(databases: PortalDatabases) -> None:
-    databases.administrate(*_roles(), sql.SQL("CREATE DATABASE {} OWNER {}").format(_name(TEMPLATE), _name(OWNER)))
+    """As an installation does it: the owner migrates, then makes the role for everything else."""
+    databases.administrate(
+        sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(_name(OWNER), OWNER_PASSWORD),
+        sql.SQL("CREATE DATABASE {} OWNER {}").format(_name(TEMPLATE), _name(OWNER)),
+    )
     point_django_at(databases.owner_url(TEMPLATE))
     os.environ["DATABASE_URL"] = databases.web_url(TEMPLATE)
     call_command("migrate", verbosity=0)
-    if "setup_roles" in get_commands():
-        call_command("setup_roles", verbosity=0)
-    else:
-        databases.administrate(*_plain_grants(), database=TEMPLATE)
+    call_command("setup_roles", verbosity=0)
     connections.close_all()
-
-
-def _roles() -> list[sql.Composed]:
-    return [
-        sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(_name(OWNER), OWNER_PASSWORD),
-        sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(_name(WEB), WEB_PASSWORD),
-    ]
-
-
-def _plain_grants() -> list[sql.Composed]:
-    return [
-        sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(_name(WEB)),
-        sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}").format(_name(WEB)),
-    ]
 
 
 def _name(text: str) -> sql.Identifier:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.module_loading import import_string
 
-from backups.services.worker import send_canary
+from backups.services.worker import release_fetched_tasks, send_canary
 from backups.worker.cluster import die_with_parent, run_cluster
 from backups.worker.duties import Duty
 from backups.worker.supervisor import Supervisor, Timing
@@ -37,7 +37,11 @@ class Command(BaseCommand):
             sys.exit(run_cluster(pulse_fd=pulse_fd, supervisor_pid=supervisor_pid))
         if options["die_with_parent"]:
             die_with_parent(os.getppid(), number=signal.SIGTERM)
-        sys.exit(Supervisor(canary=_canary(), duties=_duties(), timing=_timing()).run())
+        sys.exit(_supervisor().run())
+
+
+def _supervisor() -> Supervisor:
+    return Supervisor(timing=_timing(), canary=_canary(), before_start=release_fetched_tasks, duties=_duties())
 
 
 def _canary() -> Duty:
