@@ -67,6 +67,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "carecircle_ops.sessions.SessionLimitsMiddleware",
+    "carecircle_ops.acting.ActorMiddleware",
+    "carecircle_ops.acting.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -141,6 +143,8 @@ X_FRAME_OPTIONS = "DENY"
 # Only when a proxy in front sets the header itself and drops what a client sent.
 if switch("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# How many proxies of ours append to X-Forwarded-For; what stands left of theirs was written by the caller.
+TRUSTED_PROXY_COUNT = int(number("TRUSTED_PROXY_COUNT", 1)) if optional("TRUSTED_PROXY_COUNT") else 0
 # Django 6 reads a setting of this name itself; until then the middleware does.
 SECURE_CSP: dict[str, list[str]] = {
     "default-src": ["'self'"],
@@ -221,6 +225,7 @@ EXECUTION_FAILED_GRACE_SECONDS = number("EXECUTION_FAILED_GRACE_SECONDS", 60)
 # Waits that stay without an end for this long are handed to a person.
 EXECUTION_PATIENCE_SECONDS = number("EXECUTION_PATIENCE_SECONDS", 30 * 60)
 EXECUTION_CONNECT_SECONDS = number("EXECUTION_CONNECT_SECONDS", 5 * 60)
+EXECUTION_CONNECT_TRY_SECONDS = number("EXECUTION_CONNECT_TRY_SECONDS", 5)
 # Waits between two tries, doubled each time up to the longest.
 EXECUTION_RETRY_SECONDS = number("EXECUTION_RETRY_SECONDS", 1)
 EXECUTION_RETRY_LONGEST_SECONDS = number("EXECUTION_RETRY_LONGEST_SECONDS", 15)

@@ -19,9 +19,10 @@ from backups.ledger.text import secret_in
 Detail: TypeAlias = "JSON | datetime"
 
 MAX_LIST_ITEMS = 500
+MAX_ID_CHARACTERS = 200
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/+#-]{0,159}")
+_ID = re.compile(rf"[A-Za-z0-9_.:@/+#-]{{1,{MAX_ID_CHARACTERS}}}")
 _LABEL = re.compile(r"[^\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,200}")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _LSN = re.compile(r"[0-9A-F]{1,8}/[0-9A-F]{1,8}")
@@ -172,7 +173,6 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "login": label,
     "login_hash": identifier,
     "role": code,
-    "roles": _list_of(code),
     "means": code,
     "capability": code,
     "refused": code,
@@ -198,7 +198,6 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "attempts": _integer,
     "version": label,
     "node": identifier,
-    "skew_ms": _integer,
     "format": code,
     "events": _integer,
     "filter_sha256": sha256,
@@ -207,10 +206,11 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
 
 def read_fields(*, allowed: frozenset[str], details: Mapping[str, Detail]) -> dict[str, JSON]:
     """The details as they enter the event; absent values (None) are left out. Raises NotInCatalogue, FieldRefused."""
-    foreign = sorted(details.keys() - allowed)
+    present = {name: value for name, value in details.items() if value is not None}
+    foreign = sorted(present.keys() - allowed)
     if foreign:
         raise NotInCatalogue(f"These fields are not declared for this type of event: {', '.join(foreign)}.")
-    return {name: _read(name, value) for name, value in details.items() if value is not None}
+    return {name: _read(name, value) for name, value in present.items()}
 
 
 def _read(name: str, value: Detail) -> JSON:

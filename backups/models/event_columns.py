@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from django.db import models
-from django.db.models import Func
+from django.db.models import Func, Lookup
 from django.db.models.expressions import Expression
 
 
@@ -47,3 +50,15 @@ def computed(expression: Expression, field: models.Field[object, object]) -> mod
 
 def text_member(path: str) -> models.GeneratedField:
     return computed(EventText(path), models.TextField())
+
+
+@models.JSONField.register_lookup
+class HasValue(Lookup):  # type: ignore[type-arg]
+    """`members__has_value="x"`: some value, at any depth, is exactly this text. Served by the GIN index."""
+
+    lookup_name = "has_value"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        column, parameters = self.process_lhs(compiler, connection)
+        return f"{column} @@ %s::jsonpath", (*parameters, f"$.** == {json.dumps(self.rhs)}")

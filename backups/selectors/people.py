@@ -75,7 +75,7 @@ def client_address(request: HttpRequest) -> str:
 
     What stands left of them in that header was written by the caller and is ignored.
     """
-    proxies = int(getattr(settings, "TRUSTED_PROXY_COUNT", 0))
+    proxies = settings.TRUSTED_PROXY_COUNT
     address = request.META.get("REMOTE_ADDR", "")
     if proxies:
         hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import connection, transaction
 
 from backups.domain.ledger import NO_TARGET, Outcome, Target
 from backups.domain.people import Actor, Capability
-from backups.ledger.fields import Detail
+from backups.ledger.catalogue import CATALOGUE
+from backups.ledger.fields import MAX_ID_CHARACTERS, Detail
 from backups.ledger.identifiers import uuid7
 from backups.ledger.record import Happening, World, record_bytes
-from backups.ledger.text import seal_text
+from backups.ledger.text import seal_text, text_matches
 from backups.models.ledger import FreeText, LedgerEvent
 from backups.models.project import Project
 from backups.selectors.clock import database_now
@@ -89,11 +93,32 @@ def record_refusal(
         return record_event(
             type="access.refused",
             actor=actor,
-            target=target,
+            target=_recordable(target),
             outcome=Outcome.DENIED,
             details=facts | dict(details or {}),
             sandbox=sandbox,
         )
+
+
+def event_meanings() -> dict[str, str]:
+    """Every type of event and what it means, in the order of the catalogue."""
+    return {declared.code: declared.meaning for declared in CATALOGUE.values()}
+
+
+def event_sha256(event: LedgerEvent) -> str:
+    """The hash of the event's exact bytes."""
+    return hashlib.sha256(event.body.encode("utf-8")).hexdigest()
+
+
+def words_match(event: LedgerEvent, words: FreeText) -> bool:
+    """Whether the stored text is the one that the event committed to; False also for an erased one."""
+    return not words.erased_at and text_matches(text=words.text, salt=words.salt, commitment=event.text_commitment)
+
+
+def _recordable(target: Target) -> Target:
+    """A refused act may name anything as its target, an address typed by hand included."""
+    plain = re.sub(r"[^A-Za-z0-9_.:@/+#-]", "_", target.id)[:MAX_ID_CHARACTERS]
+    return target if plain == target.id else replace(target, id=plain or "unknown")
 
 
 def _world(target: Target, sandbox: bool | None) -> World:

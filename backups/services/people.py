@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
@@ -11,21 +12,23 @@ from backups.domain.acting import acting
 from backups.domain.ledger import Target
 from backups.domain.people import Actor, ActorKind, Capability, Role
 from backups.models.people import UserProfile
-from backups.selectors.people import is_service_account, roles_of
+from backups.selectors.people import is_service_account as _is_service_account
+from backups.selectors.people import roles_of
 from backups.services.ledger import record_refusal
+
+
+def account_target(user_id: int) -> Target:
+    return Target(kind="account", id=f"user:{user_id}")
 
 
 class PeopleRefused(Exception):
     """An account or a role was not changed. `code` is for the ledger, the message for the person."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: str, sentence: str, *, user_id: int | None) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
-
-
-def account_target(user_id: int) -> Target:
-    return Target(kind="account", id=f"user:{user_id}")
+        self.target = account_target(user_id) if user_id else Target(kind="account", id="new")
 
 
 def refusal_to_manage(actor: Actor, *, user_id: int | None) -> PeopleRefused | None:
@@ -33,46 +36,84 @@ def refusal_to_manage(actor: Actor, *, user_id: int | None) -> PeopleRefused | N
     if actor.kind is ActorKind.SYSTEM:
         return None
     if not actor.is_human or not actor.may(Capability.MANAGE_PEOPLE):
-        return PeopleRefused("not_administrator", "Only an administrator changes accounts. Nothing was changed.")
+        return PeopleRefused(
+            "not_administrator", "Only an administrator changes accounts. Nothing was changed.", user_id=user_id
+        )
     if user_id is not None and user_id == actor.user_id:
         return PeopleRefused(
-            "own_account", "Nobody changes his own roles or account. Nothing was changed; ask another administrator."
+            "own_account",
+            "Nobody changes his own roles or account. Nothing was changed; ask another administrator.",
+            user_id=user_id,
         )
     return None
 
 
 def set_roles(*, actor: Actor, user_id: int, roles: Collection[Role]) -> None:
     """Gives the account exactly these roles. Raises PeopleRefused, which is in the ledger by then."""
-    try:
-        with transaction.atomic():
-            _set_roles(actor=actor, user_id=user_id, roles=roles)
-    except PeopleRefused as refused:
-        record_refusal(
-            actor=actor, why=refused.code, target=account_target(user_id), capability=Capability.MANAGE_PEOPLE
-        )
-        raise
+    with _refusals_recorded(actor):
+        change_person(actor=actor, user_id=user_id, roles=roles)
 
 
 def set_service_account(*, actor: Actor, user_id: int, is_service: bool) -> None:
-    """Marks an account as a program's, which takes its vote away. Raises PeopleRefused."""
+    """Says whether the account is a program's, which takes its vote away. Raises PeopleRefused, as set_roles does."""
+    with _refusals_recorded(actor):
+        change_person(actor=actor, user_id=user_id, is_service_account=is_service)
+
+
+@contextmanager
+def _refusals_recorded(actor: Actor) -> Iterator[None]:
+    try:
+        with transaction.atomic():
+            yield
+    except PeopleRefused as refused:
+        record_people_refusal(actor=actor, refused=refused)
+        raise
+
+
+def change_person(
+    *, actor: Actor, user_id: int, roles: Collection[Role] | None = None, is_service_account: bool | None = None
+) -> None:
+    """Changes roles and kind of an account inside the caller's transaction; what is None stays.
+
+    Raises PeopleRefused; the caller rolls back and then calls record_people_refusal.
+    """
+    user = User.objects.select_for_update().get(pk=user_id)
     refused = refusal_to_manage(actor, user_id=user_id)
     if refused:
-        record_refusal(actor=actor, why=refused.code, target=account_target(user_id))
         raise refused
-    with transaction.atomic(), acting(lambda: actor):
-        UserProfile.objects.update_or_create(user_id=user_id, defaults={"is_service_account": is_service})
+    with acting(lambda: actor):
+        if is_service_account is not None:
+            UserProfile.objects.update_or_create(user=user, defaults={"is_service_account": is_service_account})
+        if roles is not None:
+            _give_exactly(user, roles)
+
+
+def record_people_refusal(*, actor: Actor, refused: PeopleRefused) -> None:
+    record_refusal(actor=actor, why=refused.code, target=refused.target, capability=Capability.MANAGE_PEOPLE)
 
 
 def add_person(
-    *, actor: Actor, login: str, roles: Collection[Role], email: str = "", full_name: str = "", password: str = ""
+    *,
+    actor: Actor,
+    login: str,
+    roles: Collection[Role],
+    email: str = "",
+    full_name: str = "",
+    password: str = "",
+    is_service_account: bool = False,
 ) -> User:
-    """Creates an account that can log in to the portal, or takes the existing one, and gives it the roles.
+    """Creates an account that can log in to the portal, or takes the existing one, and adds the roles.
 
     Without a password the account cannot log in until one is set. Raises PeopleRefused.
     """
-    with transaction.atomic(), acting(lambda: actor):
+    with _refusals_recorded(actor), acting(lambda: actor):
         user = User.objects.filter(username=login).first() or _new_user(login, email, full_name, password)
-        _set_roles(actor=actor, user_id=user.pk, roles={*roles_of(user), *roles})
+        change_person(
+            actor=actor,
+            user_id=user.pk,
+            roles={*roles_of(user), *roles},
+            is_service_account=is_service_account or None,
+        )
     return user
 
 
@@ -83,18 +124,11 @@ def _new_user(login: str, email: str, full_name: str, password: str) -> User:
     )
 
 
-def _set_roles(*, actor: Actor, user_id: int, roles: Collection[Role]) -> None:
-    user = User.objects.select_for_update().get(pk=user_id)
-    refused = refusal_to_manage(actor, user_id=user_id) or _refusal_of_roles(user, roles)
-    if refused:
-        raise refused
+def _give_exactly(user: User, roles: Collection[Role]) -> None:
+    if Role.MANAGER in roles and _is_service_account(user):
+        raise PeopleRefused(
+            "service_account", "A program does not vote. Nothing was changed; choose another role.", user_id=user.pk
+        )
     wanted = Group.objects.filter(name__in=[role.label for role in roles])
     others = user.groups.exclude(name__in=[role.label for role in Role])
-    with acting(lambda: actor):
-        user.groups.set([*wanted, *others])
-
-
-def _refusal_of_roles(user: User, roles: Collection[Role]) -> PeopleRefused | None:
-    if Role.MANAGER in roles and is_service_account(user):
-        return PeopleRefused("service_account", "A program does not vote. Nothing was changed; choose another role.")
-    return None
+    user.groups.set([*wanted, *others])

@@ -129,8 +129,8 @@ def _record_account(type: str, user: User, changed: tuple[str, ...] = ()) -> Non
                 "active": user.is_active,
                 "staff": user.is_staff,
                 "superuser": user.is_superuser,
-                "changed_fields": changed or None,
-            },
+            }
+            | ({"changed_fields": changed} if changed else {}),
         )
 
 
