@@ -13,7 +13,9 @@ class OpsAdminConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        import_module("carecircle_ops.sessions")  # connects the clocks of a login
+        # The first connects the clocks of a login, the second registers itself.
+        for module in ("carecircle_ops.sessions", "carecircle_ops.checks"):
+            import_module(module)
         _hide_queue_pages()
 
 
