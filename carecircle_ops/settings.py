@@ -68,7 +68,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "carecircle_ops.sessions.SessionLimitsMiddleware",
     "carecircle_ops.acting.ActorMiddleware",
-    "carecircle_ops.acting.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
