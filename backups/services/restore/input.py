@@ -33,11 +33,16 @@ def _branch_errors(branch: ProtectedBranch) -> dict[str, str]:
 def _point_errors(wish: Wish, branch: ProtectedBranch, now: dt.datetime) -> dict[str, str]:
     if wish.point.kind is PointKind.HEAD and wish.kind is not RestoreKind.UNDO:
         return {"point": "Say to which time or log position to go back."}
-    if wish.point.at is None:
+    return time_errors(wish.point.at, branch=branch, now=now)
+
+
+def time_errors(at: dt.datetime | None, *, branch: ProtectedBranch, now: dt.datetime) -> dict[str, str]:
+    """What is wrong with a point in time of this branch; nothing for a point without a time."""
+    if at is None:
         return {}
-    if wish.point.at >= now:
+    if at >= now:
         return {"point": "This time is in the future. Choose the last moment when the data were good."}
-    return _window_errors(wish.point.at, branch, now)
+    return _window_errors(at, branch, now)
 
 
 def _window_errors(at: dt.datetime, branch: ProtectedBranch, now: dt.datetime) -> dict[str, str]:

@@ -1,0 +1,100 @@
+"""Which branches that the portal made are no longer needed. Only rows of OwnedBranch are ever looked at."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from backups.domain.execution import BLOCKING, BranchFate, BranchPurpose, ExecutionState, Purpose, Step
+from backups.domain.restore import UNDECIDED, RequestState
+from backups.models import Execution, LookState, OwnedBranch
+from backups.selectors.clock import database_now
+from backups.selectors.restore import governing_requests
+from backups.services.execution.create import create_execution
+
+#: A removal that ended without success is tried again after this, doubled each time, up to a day.
+RETRY_AFTER = dt.timedelta(minutes=5)
+_LONGEST_RETRY = dt.timedelta(days=1)
+_MOST_AT_ONCE = 20
+#: A draft that came back asks for a new copy when it is submitted again.
+_NEED_THEIR_COPY = UNDECIDED | {RequestState.RUNNING, RequestState.NEEDS_ATTENTION}
+
+
+def dispose_due_branches() -> int:
+    """Starts the removal of what is no longer needed; returns how many. Harmless to run at any time.
+
+    Previews go after the end of their request or when a newer revision has its own; looks when they are closed.
+    A handed-over copy is never removed, only noted as gone after its expiry. Preserved branches are left to people.
+    """
+    return sum(_start_removal(pk) for pk in list(_due_ids())[:_MOST_AT_ONCE])
+
+
+def _due_ids() -> Iterator[int]:
+    now = database_now()
+    for owned in _candidates(now):
+        if _is_needed(owned, now) or _is_being_removed(owned) or _rests(owned, now):
+            continue
+        if not governing_requests(owned.project).exists():
+            yield owned.pk
+
+
+def _candidates(now: dt.datetime) -> QuerySet[OwnedBranch]:
+    over = Q(expires_at__lte=now)
+    ours = Q(fate__in=[BranchFate.INTENDED, BranchFate.PRESENT])
+    preview = ours & Q(purpose=BranchPurpose.PREVIEW)
+    look = ours & Q(purpose=BranchPurpose.LOOK) & (Q(look__state__in=[LookState.CLOSED, LookState.FAILED]) | over)
+    handed_over = Q(fate=BranchFate.HANDED_OVER) & over
+    return (
+        OwnedBranch.objects.filter(preview | look | handed_over)
+        .select_related("project", "request__branch", "look")
+        .order_by("pk")
+    )
+
+
+def _is_needed(owned: OwnedBranch, now: dt.datetime) -> bool:
+    """A preview serves the present revision of a request that has not ended, until Neon removes it itself."""
+    request = owned.request
+    if owned.purpose != BranchPurpose.PREVIEW or request is None or _passed(owned.expires_at, now):
+        return False
+    if Execution.objects.filter(
+        request=request, purpose=Purpose.RESTORE, state__in=[state.value for state in BLOCKING]
+    ).exists():
+        return True
+    return RequestState(request.state) in _NEED_THEIR_COPY and bool(owned.name == request.preview_name)
+
+
+def _passed(expires_at: dt.datetime | None, now: dt.datetime) -> bool:
+    return expires_at is not None and expires_at <= now
+
+
+def _is_being_removed(owned: OwnedBranch) -> bool:
+    return Execution.objects.filter(
+        owned_branch=owned, purpose=Purpose.DISPOSE, state__in=[state.value for state in BLOCKING]
+    ).exists()
+
+
+def _rests(owned: OwnedBranch, now: dt.datetime) -> bool:
+    """True for a while after a removal that did not succeed."""
+    earlier = Execution.objects.filter(owned_branch=owned, purpose=Purpose.DISPOSE, state=ExecutionState.FINISHED)
+    last = earlier.order_by("-finished_at").first()
+    if last is None or last.finished_at is None:
+        return False
+    rest = min(RETRY_AFTER * 2 ** min(earlier.count() - 1, 10), _LONGEST_RETRY)
+    return now < last.finished_at + rest
+
+
+def _start_removal(owned_id: int) -> bool:
+    with transaction.atomic():
+        owned = (
+            OwnedBranch.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("project")
+            .filter(pk=owned_id)
+            .first()
+        )
+        if owned is None or owned.fate == BranchFate.GONE or _is_being_removed(owned):
+            return False
+        create_execution(purpose=Purpose.DISPOSE, project=owned.project, owned_branch=owned, step=Step.REMOVE)
+        return True

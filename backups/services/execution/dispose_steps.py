@@ -1,0 +1,154 @@
+"""Removing a branch that the portal made. Whatever is not exactly the branch that was made is left alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from django.conf import settings
+
+from backups.domain.execution import BranchFate, BranchPurpose, IntentKind, Step
+from backups.ledger.fields import Detail
+from backups.models import Execution, Intent, OwnedBranch
+from backups.neon.errors import NeonNotFound
+from backups.neon.results import BranchChange
+from backups.neon.types import Branch
+from backups.selectors.clock import database_now
+from backups.selectors.restore import governing_requests
+from backups.services.execution.context import StepContext
+from backups.services.execution.events import record_run
+from backups.services.execution.intents import Applied, Change, Refused, Waiting, with_intent
+from backups.services.execution.lookups import look_up_deleted
+from backups.services.execution.results import Again, Finished, NoEffect, StepResult
+from backups.services.look import record_look
+from backups.services.observed_facts import one_line
+
+_YIELD_SECONDS = 5.0
+
+
+def remove(context: StepContext) -> StepResult:
+    """Finds the branch at Neon and deletes it, unless it is not ours to delete any more."""
+    owned = owned_branch_of(context)
+    if owned.fate == BranchFate.GONE:
+        return Finished(outcome_code="gone", sentence=f"{owned.name} was gone already")
+    waits_for = governing_requests(owned.project).first()
+    if waits_for is not None:
+        return Again(after_seconds=_YIELD_SECONDS, waiting_for=f"{waits_for.reference}, which restores production")
+    branch = _find(context, owned)
+    if branch is None:
+        return _is_absent(owned)
+    if owned.fate == BranchFate.HANDED_OVER:
+        return _keep(owned, branch)
+    stranger = _not_ours(owned, branch)
+    if stranger:
+        return _leave(owned, stranger)
+    return _delete(context, owned, branch)
+
+
+def give_up(context: StepContext, code: str, sentence: str) -> StepResult:
+    """The branch stays for now; the removal is tried again later, and its expiry removes it in any case."""
+    return _not_removed(owned_branch_of(context), code, sentence)
+
+
+def owned_branch_of(context: StepContext) -> OwnedBranch:
+    """The branch that the run is to remove."""
+    owned = context.execution.owned_branch
+    if owned is None:
+        raise LookupError("a run of this purpose always has a branch to remove")
+    return owned
+
+
+def _find(context: StepContext, owned: OwnedBranch) -> Branch | None:
+    if not owned.neon_branch_id:
+        return context.client.branches.find_by_name(context.project_id, owned.name)
+    try:
+        return context.client.branches.get(context.project_id, owned.neon_branch_id)
+    except NeonNotFound:
+        return None
+
+
+def _is_absent(owned: OwnedBranch) -> StepResult:
+    """A branch whose order got lost may still come until the order is too old to arrive."""
+    order = Intent.objects.filter(name=owned.name, kind=IntentKind.CREATE_BRANCH).order_by("-created_at").first()
+    if owned.fate == BranchFate.INTENDED and order is not None:
+        settled_at = order.call_deadline_at + dt.timedelta(seconds=settings.EXECUTION_SETTLE_SECONDS)
+        left = (settled_at - database_now()).total_seconds()
+        if left > 0:
+            return Again(after_seconds=left, waiting_for="the lost order to be too old to arrive")
+    return Finished(outcome_code="gone", sentence=f"{owned.name} is gone", commit=lambda run: _mark_gone(run, owned))
+
+
+def _not_ours(owned: OwnedBranch, branch: Branch) -> str:
+    """Somebody may have taken the branch into use; then it is theirs."""
+    if branch.name != owned.name:
+        return "it was given another name"
+    if branch.default or branch.protected:
+        return "it is now the default branch or protected"
+    return ""
+
+
+def _keep(owned: OwnedBranch, branch: Branch) -> StepResult:
+    """A copy that was handed over lives as long as its owner wants."""
+
+    def commit(_: Execution) -> None:
+        OwnedBranch.objects.filter(pk=owned.pk).update(expires_at=branch.expires_at)
+
+    return Finished(outcome_code="kept", sentence=f"{branch.name} is in use and stays", commit=commit)
+
+
+def _leave(owned: OwnedBranch, why: str) -> StepResult:
+    def commit(run: Execution) -> None:
+        OwnedBranch.objects.filter(pk=owned.pk).update(fate=BranchFate.HANDED_OVER, expires_at=None)
+        record_run(run, type="execution.cleanup_failed", details=_about(owned) | {"error": "not_ours"})
+
+    return NoEffect(code="not_ours", sentence=f"{owned.name} was left alone: {why}.", commit=commit)
+
+
+def _delete(context: StepContext, owned: OwnedBranch, branch: Branch) -> StepResult:
+    def send(intent: Intent) -> BranchChange:
+        return context.client.branches.delete(context.project_id, branch.id, request_id=str(intent.http_request_id))
+
+    change = Change(
+        kind=IntentKind.DELETE_BRANCH,
+        name=owned.name,
+        target_branch_id=branch.id,
+        send=send,
+        look_up=look_up_deleted(context),
+    )
+    result = with_intent(context, change)
+    if isinstance(result, Applied):
+        return Finished(
+            outcome_code="removed", sentence=f"{owned.name} removed", commit=lambda run: _mark_gone(run, owned)
+        )
+    if isinstance(result, Waiting):
+        return Again(after_seconds=result.after_seconds, waiting_for="Neon to remove it", sentence=result.sentence)
+    if isinstance(result, Refused) and result.retry_after_seconds is not None:
+        return Again(
+            after_seconds=result.retry_after_seconds,
+            waiting_for="Neon to finish other work in this project",
+            sentence=result.sentence,
+        )
+    return _not_removed(owned, "refused", result.sentence)
+
+
+def _not_removed(owned: OwnedBranch, code: str, sentence: str) -> StepResult:
+    def commit(run: Execution) -> None:
+        record_run(run, type="execution.cleanup_failed", details=_about(owned) | {"error": code})
+
+    words = f"{owned.name} was not removed: {one_line(sentence)}. It is tried again later."
+    return NoEffect(code=code, sentence=words, commit=commit)
+
+
+def _mark_gone(run: Execution, owned: OwnedBranch) -> None:
+    OwnedBranch.objects.filter(pk=owned.pk).update(fate=BranchFate.GONE, gone_at=database_now())
+    if owned.purpose == BranchPurpose.LOOK and owned.look is not None:
+        record_look(owned.look, "look.removed", None, {"branch": owned.neon_branch_id or None})
+        return
+    record_run(run, type="execution.cleaned_up", details=_about(owned))
+
+
+def _about(owned: OwnedBranch) -> dict[str, Detail]:
+    return {"branch": owned.neon_branch_id or None, "branch_name": owned.name}
+
+
+STEPS: dict[Step, Callable[[StepContext], StepResult]] = {Step.REMOVE: remove}
