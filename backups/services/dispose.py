@@ -82,7 +82,7 @@ def _rests(owned: OwnedBranch, now: dt.datetime) -> bool:
     last = earlier.order_by("-finished_at").first()
     if last is None or last.finished_at is None:
         return False
-    rest = min(RETRY_AFTER * 2 ** min(earlier.count() - 1, 10), _LONGEST_RETRY)
+    rest = min(RETRY_AFTER * (1 << min(earlier.count() - 1, 10)), _LONGEST_RETRY)
     return now < last.finished_at + rest
 
 
