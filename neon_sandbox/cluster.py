@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,10 +19,22 @@ LOOPBACK = "127.0.0.1"
 SUPERUSER = "cloud_admin"
 
 
-def free_port() -> int:
+def free_port(*, avoid: Collection[int] = ()) -> int:
+    """A port below the range that systems hand to outgoing connections, which could take it while we restart."""
+    while True:
+        port = 15_000 + secrets.randbelow(15_000)
+        if port not in avoid and _is_free(port):
+            return port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
 
 
 def base_settings(major: int, *, fsync: bool = False) -> dict[str, str]:

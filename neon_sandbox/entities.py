@@ -130,18 +130,27 @@ class Key(Stored):
 
 
 @dataclass(frozen=True)
+class Base:
+    """A copy of a node's data, from which every later moment can be reached by replaying WAL."""
+
+    number: int
+    stop_time: datetime
+    stop_lsn: int
+
+
+@dataclass(frozen=True)
 class Node(Stored):
-    """One data directory. Empty for the storage without PostgreSQL."""
+    """One data directory. It left its parent at `fork_lsn`; the storage without PostgreSQL has none."""
 
     created_at: datetime
+    superuser_password: str
     parent_id: str | None = None
     ready: bool = False
     timeline: int = 1
-    superuser_password: str = ""
-    mark_time: datetime | None = None
+    fork_lsn: int = 0
+    fork_timestamp: datetime | None = None
     stopped_at: datetime | None = None
-    stopped_lsn: int | None = None
-    bases: list[dict[str, Any]] = field(default_factory=list)
+    bases: list[Base] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

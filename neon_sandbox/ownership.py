@@ -26,24 +26,33 @@ GRACE_SECONDS = 5.0
 
 
 @contextmanager
-def owned(state_dir: Path, clusters_dir: Path) -> Iterator[None]:
-    """Holds the lock on `state_dir` and has a warden for all clusters below `clusters_dir`.
+def owned(state_dir: Path, clusters_dir: Path | None) -> Iterator[None]:
+    """Holds the lock on `state_dir` and, if there is a `clusters_dir`, has a warden for all clusters below it.
 
     Raises SandboxError when another process keeps the lock for 20 s.
     """
     lock = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _wait_for_lock(lock, state_dir)
-        stop_orphans(clusters_dir)
-        warden = _start_warden(lock, clusters_dir)
-        try:
+        if clusters_dir is None:
             yield
-        finally:
-            # A byte, not only the end of the pipe: a forked child of ours may still hold its other end.
-            warden.communicate(b"stop")
+        else:
+            with _guarded(lock, clusters_dir):
+                yield
     finally:
         fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
+
+
+@contextmanager
+def _guarded(lock: int, clusters_dir: Path) -> Iterator[None]:
+    stop_orphans(clusters_dir)
+    warden = _start_warden(lock, clusters_dir)
+    try:
+        yield
+    finally:
+        # A byte, not only the end of the pipe: a forked child of ours may still hold its other end.
+        warden.communicate(b"stop")
 
 
 def stop_orphans(clusters_dir: Path) -> None:
@@ -96,7 +105,7 @@ def _warden() -> None:
 
 
 def _postmasters(clusters_dir: Path) -> Iterator[tuple[str, int]]:
-    for pid_file in clusters_dir.rglob("postmaster.pid"):
+    for pid_file in (*clusters_dir.glob("data/postmaster.pid"), *clusters_dir.glob("*/data/postmaster.pid")):
         data_dir = str(pid_file.parent)
         try:
             first = pid_file.read_text().splitlines()[0]

@@ -43,6 +43,7 @@ class Plane:
         self.store = store
         self.storage = storage
         self.wake_workers: Callable[[], None] = lambda: None
+        self.pinned_nodes: set[str] = set()
         self._clock_lock = threading.Lock()
         self._last_moment = times.now()
 
@@ -164,11 +165,12 @@ class Plane:
     def collect(self) -> None:
         """Lets the storage throw away what no branch and no unfinished job refers to."""
         with self.store.transaction():
-            referenced = {branch.node_id for branch in self.store.find(Branch)}
+            referenced = {branch.node_id for branch in self.store.find(Branch)} | self.pinned_nodes
             referenced |= {endpoint.node_id for endpoint in self.store.find(Endpoint)}
             for job in self.store.find(Job, lambda job: not job.done):
                 referenced |= set(job.arguments.get("node_ids", ()))
-        self.storage.collect(referenced, self.keep_from())
+            unneeded = self.storage.unneeded(referenced, self.keep_from())
+        self.storage.discard(unneeded)
 
     def keep_from(self) -> datetime:
         return min((self.history_start(project) for project in self.store.find(Project)), default=times.now())

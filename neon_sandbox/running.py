@@ -1,24 +1,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from neon_sandbox.binaries import prepare
 from neon_sandbox.errors import SandboxError
+from neon_sandbox.ownership import owned
 from neon_sandbox.sandbox import Sandbox
+from neon_sandbox.storage.base import Storage
 from neon_sandbox.storage.none import NoStorage
+from neon_sandbox.storage.postgres import PostgresStorage
 from neon_sandbox.store import Store
+
+STORAGES = ("postgres", "none")
 
 
 @contextmanager
-def opened_sandbox(state_dir: Path, *, storage: str, track_commit_timestamp: bool = True) -> Iterator[Sandbox]:
+def opened_sandbox(
+    state_dir: Path, *, storage: str, track_commit_timestamp: bool = True, fsync: bool = False
+) -> Iterator[Sandbox]:
     """A started sandbox on this state, stopped at the end together with its computes."""
-    if storage != "none":
-        raise SandboxError(f"There is no storage {storage}.")
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sandbox = Sandbox(state_dir, NoStorage(), Store(state_dir / "sandbox.sqlite3"))
-    sandbox.start()
-    try:
+    if storage not in STORAGES:
+        raise SandboxError(f"There is no storage {storage}; choose one of {', '.join(STORAGES)}.")
+    with ExitStack() as stack:
+        tools = prepare(state_dir) if storage == "postgres" else None
+        if tools is None:
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        clusters_dir = tools.make_dir(tools.home / "nodes") if tools else None
+        stack.enter_context(owned(state_dir.resolve(), clusters_dir))
+        store = Store(state_dir / "sandbox.sqlite3")
+        chosen: Storage = NoStorage()
+        if tools is not None:
+            chosen = PostgresStorage(tools, store, track_commit_timestamp=track_commit_timestamp, fsync=fsync)
+        sandbox = Sandbox(state_dir, chosen, store)
+        stack.callback(sandbox.stop)
+        sandbox.start()
         yield sandbox
-    finally:
-        sandbox.stop()

@@ -76,11 +76,13 @@ class Sandbox:
             Database(f"{branch.id}/{database}", branch.id, first + index, database, role_name, moment)
             for index, database in enumerate(databases)
         ]
+        self.plane.pinned_nodes.add(branch.node_id)
         history_from = self.plane.storage.create_first(branch.node_id, [role], made)
         with self.plane.store.transaction():
             for entity in (project, replace(branch, created_at=history_from, history_from=history_from), role, *made):
                 self.plane.store.put(entity)
             endpoint = new_endpoint(self.plane, branch, {})
+        self.plane.pinned_nodes.discard(branch.node_id)
         self.plane.storage.serve(branch.node_id, endpoint.port)
         self.plane.change_endpoint(endpoint, current_state="active", pending_state=None, started_at=moment)
         self._workers.add(project.id)

@@ -129,6 +129,8 @@ def _encoded(entity: Any) -> str:
 def _decoded(kind: str, body: str) -> Any:
     values = json.loads(body, object_hook=_revived)
     known = {field.name for field in fields(KINDS[kind])}
+    if kind == "Node":
+        values["bases"] = [entities.Base(**base) for base in values["bases"]]
     return KINDS[kind](**{name: value for name, value in values.items() if name in known})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,16 +19,26 @@ from neon_sandbox.running import opened_sandbox
 from neon_sandbox.sandbox import Sandbox
 from neon_sandbox.server import Server
 
+ROOMY_BYTES = 4 << 30
+
 
 @contextmanager
 def temporary_state_dir() -> Iterator[Path]:
     """A directory that PostgreSQL's unprivileged user reaches as well (pytest's tmp_path is closed to others)."""
-    path = Path(tempfile.mkdtemp(prefix="neon-sandbox-"))
+    path = Path(tempfile.mkdtemp(prefix="neon-sandbox-", dir=_roomy_memory()))
     path.chmod(0o711)
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _roomy_memory() -> str | None:
+    """A file system in memory, if there is a large one: copies and deletions of clusters are many small files."""
+    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes an unguessable directory of our own in it
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOMY_BYTES:
+        return str(memory)
+    return None
 
 
 @contextmanager

@@ -64,8 +64,10 @@ class Storage(Protocol):
 
     def create_database(self, node_id: str, database: Database) -> None: ...
 
-    def collect(self, referenced: set[str], keep_from: datetime) -> None:
-        """Throws away nodes that no branch needs, not even for its history since `keep_from`."""
+    def unneeded(self, referenced: set[str], keep_from: datetime) -> list[str]:
+        """Nodes that no branch needs, not even for its history since `keep_from`. Quick."""
+
+    def discard(self, node_ids: Sequence[str]) -> None: ...
 
     def maintain(self, keep_from: datetime) -> None:
         """Called every second or so from a thread of its own."""

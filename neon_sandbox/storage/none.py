@@ -63,7 +63,10 @@ class NoStorage:
     def create_database(self, node_id: str, database: Database) -> None:
         pass
 
-    def collect(self, referenced: set[str], keep_from: datetime) -> None:
+    def unneeded(self, referenced: set[str], keep_from: datetime) -> list[str]:
+        return []
+
+    def discard(self, node_ids: Sequence[str]) -> None:
         pass
 
     def maintain(self, keep_from: datetime) -> None:

@@ -1,0 +1,161 @@
+"""The real storage: each node is a PostgreSQL cluster, each fork a replay of WAL to the chosen point."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import psycopg
+from psycopg import sql
+
+from neon_sandbox import times
+from neon_sandbox.binaries import Tools
+from neon_sandbox.cluster import base_settings, free_port
+from neon_sandbox.entities import Database, Endpoint, Node, Role
+from neon_sandbox.errors import SandboxError
+from neon_sandbox.storage.base import Fork, Point
+from neon_sandbox.storage.bases import Bases
+from neon_sandbox.storage.nodes import Nodes
+from neon_sandbox.storage.recovery import Recovery
+from neon_sandbox.store import Store
+
+OLDEST_MAJOR = 15
+QUIET_SECONDS = 20.0
+# What Neon's own role group may do, short of being a superuser.
+_ROLE_RIGHTS = "login createdb createrole bypassrls replication"
+_ROLE_GROUPS = ("pg_read_all_data", "pg_write_all_data", "pg_monitor", "pg_signal_backend")
+
+
+class PostgresStorage:
+    def __init__(self, tools: Tools, store: Store, *, track_commit_timestamp: bool = True, fsync: bool = False) -> None:
+        if tools.major < OLDEST_MAJOR:
+            raise SandboxError(f"PostgreSQL {tools.major} is too old: {OLDEST_MAJOR} or newer is needed (set PG_BIN).")
+        self.nodes = Nodes(tools, store, _settings(tools.major, track_commit_timestamp, fsync))
+        self._store = store
+        self._bases = Bases(self.nodes)
+        self._recovery = Recovery(self.nodes, self._bases)
+        self._last_fork = 0.0
+
+    def open(self) -> None:
+        for node in self._store.find(Node, lambda node: not node.ready):
+            self.nodes.discard(node.id)
+        for path in self.nodes.root.iterdir():
+            if self._store.get(Node, path.name) is None:
+                self.nodes.discard(path.name)
+
+    def close(self) -> None:
+        for node in self._store.find(Node):
+            self.release(node.id)
+
+    def new_port(self) -> int:
+        return free_port(avoid=[endpoint.port for endpoint in self._store.find(Endpoint)])
+
+    def create_first(self, node_id: str, roles: Sequence[Role], databases: Sequence[Database]) -> datetime:
+        node = Node(id=node_id, created_at=times.now(), superuser_password=secrets.token_urlsafe(24))
+        self._store.put(node)
+        self.nodes.make_dirs(node_id)
+        self.nodes.cluster(node_id).initdb(password=node.superuser_password)
+        self.nodes.start(node_id, free_port())
+        for role in roles:
+            self.create_role(node_id, role)
+        for database in databases:
+            self.create_database(node_id, database)
+        base = self._bases.take(node_id)
+        self.release(node_id)
+        self._store.put(replace(self._store.must(Node, node_id), ready=True))
+        return base.stop_time
+
+    def check(self, node_id: str, point: Point) -> None:
+        self._recovery.check(node_id, point)
+
+    def fork(self, source_id: str, node_id: str, point: Point, port: int | None) -> Fork:
+        self._last_fork = time.monotonic()
+        node = self._store.get(Node, node_id)
+        if node is not None and node.ready:  # made before an interruption
+            return Fork(timestamp=node.fork_timestamp, lsn=node.fork_lsn)
+        if node is not None:
+            self.nodes.discard(node_id)
+        return self._recovery.fork(source_id, node_id, point, port)
+
+    def prepare_to_release(self, node_id: str) -> None:
+        if self.nodes.is_running(node_id):
+            with self.nodes.connection(node_id) as connection:
+                connection.execute("checkpoint")
+
+    def serve(self, node_id: str, port: int) -> None:
+        self._store.put(replace(self._store.must(Node, node_id), stopped_at=None))
+        self.nodes.start(node_id, port)
+
+    def release(self, node_id: str) -> None:
+        if self._store.get(Node, node_id) is None or not self.nodes.is_running(node_id):
+            return
+        self.nodes.stop(node_id)
+        self._store.put(replace(self._store.must(Node, node_id), stopped_at=times.now()))
+
+    def set_passwords(self, node_id: str, roles: Sequence[Role]) -> None:
+        with self.nodes.connection(node_id) as connection:
+            for role in roles:
+                connection.execute(_with_password("alter role {} password {}", role))
+
+    def create_role(self, node_id: str, role: Role) -> None:
+        with self.nodes.connection(node_id) as connection:
+            if not _exists(connection, "select 1 from pg_roles where rolname = %s", role.name):
+                connection.execute(_with_password(f"create role {{}} {_ROLE_RIGHTS} password {{}}", role))
+            for group in _ROLE_GROUPS:
+                connection.execute(
+                    sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(role.name))
+                )
+
+    def create_database(self, node_id: str, database: Database) -> None:
+        with self.nodes.connection(node_id) as connection:
+            if not _exists(connection, "select 1 from pg_database where datname = %s", database.name):
+                connection.execute(sql.SQL("create database {} owner {}").format(
+                    sql.Identifier(database.name), sql.Identifier(database.owner_name)
+                ))
+
+    def unneeded(self, referenced: set[str], keep_from: datetime) -> list[str]:
+        needed = self._with_needed_ancestors(referenced, keep_from)
+        return [node.id for node in self._store.find(Node, lambda node: node.id not in needed)]
+
+    def discard(self, node_ids: Sequence[str]) -> None:
+        for node_id in node_ids:
+            self.nodes.discard(node_id)
+
+    def maintain(self, keep_from: datetime) -> None:
+        self._bases.take_where_due()
+        self._bases.thin_out(keep_from)
+        self._bases.prepare_spares()
+        if time.monotonic() - self._last_fork > QUIET_SECONDS:
+            self.nodes.empty_trash()
+
+    def _with_needed_ancestors(self, referenced: set[str], keep_from: datetime) -> set[str]:
+        """A node replays its ancestors' WAL until it has a base of its own from before the history window."""
+        needed = set(referenced)
+        for node_id in referenced:
+            for node in self.nodes.chain(node_id):
+                needed.add(node.id)
+                if any(base.stop_time <= keep_from for base in node.bases):
+                    break
+        return needed
+
+
+def _settings(major: int, track_commit_timestamp: bool, fsync: bool) -> dict[str, str]:
+    return {
+        **base_settings(major, fsync=fsync),
+        "wal_level": "replica", "archive_mode": "on", "wal_recycle": "off", "wal_init_zero": "off",
+        "max_wal_senders": "4",
+        # No sessions before replay has ended: the first connection finds the finished branch.
+        "hot_standby": "off",
+        "track_commit_timestamp": "on" if track_commit_timestamp else "off",
+    }
+
+
+def _with_password(statement: str, role: Role) -> sql.Composed:
+    return sql.SQL(statement).format(sql.Identifier(role.name), sql.Literal(role.password))
+
+
+def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
+    return connection.execute(query, [name]).fetchone() is not None

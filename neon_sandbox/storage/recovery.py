@@ -1,0 +1,150 @@
+"""Making a node as its source was at a moment: a base copy, then replay of WAL up to the point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from neon_sandbox import times
+from neon_sandbox.cluster import free_port
+from neon_sandbox.entities import Node
+from neon_sandbox.errors import ClusterFailed
+from neon_sandbox.problems import ApiProblem
+from neon_sandbox.storage.base import Fork, Point
+from neon_sandbox.storage.bases import Bases
+from neon_sandbox.storage.nodes import Nodes
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where replay stops. Always given: without one, a missing piece of WAL would end it early and unnoticed."""
+
+    timestamp: datetime | None = None
+    lsn: int | None = None
+    head_at: datetime | None = None
+
+    @property
+    def moment(self) -> datetime | None:
+        """The time that the target stands for; None for an LSN that somebody gave."""
+        return self.timestamp or self.head_at
+
+    def settings(self) -> dict[str, str]:
+        if self.timestamp is not None:
+            moment = self.timestamp.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+            return {"recovery_target_time": moment, "recovery_target_inclusive": "on"}
+        # Inclusive would also take the record that begins at the LSN.
+        return {"recovery_target_lsn": times.shown_lsn(self.lsn) or "", "recovery_target_inclusive": "off"}
+
+
+class Recovery:
+    def __init__(self, nodes: Nodes, bases: Bases) -> None:
+        self._nodes = nodes
+        self._bases = bases
+
+    def fork(self, source_id: str, node_id: str, point: Point, port: int | None) -> Fork:
+        """The new node is left running when a port is given. Nothing is left of it when ClusterFailed is raised."""
+        source_id = self._origin(source_id, point)
+        targets = self._targets(source_id, point)
+        for number, target in enumerate(targets, start=1):
+            try:
+                self._make(source_id, node_id, target, port)
+                break
+            except ClusterFailed:
+                self._nodes.discard(node_id)
+                if number == len(targets):
+                    raise
+        return self._finished(node_id, point)
+
+    def check(self, source_id: str, point: Point) -> None:
+        """Raises ApiProblem 400 when the point is beyond the head or before the oldest base."""
+        if point.lsn is not None and point.lsn > self._head(source_id):
+            raise ApiProblem(400, f"LSN {times.shown_lsn(point.lsn)} is beyond the head of the branch")
+        if self._bases.newest(source_id, at_time=point.timestamp, at_lsn=point.lsn) is None:
+            raise ApiProblem(400, "the given point is outside the history window of the project")
+
+    def _head(self, node_id: str) -> int:
+        if not self._nodes.is_running(node_id):
+            return self._nodes.shutdown_lsn(node_id)
+        with self._nodes.connection(node_id) as connection:
+            row = connection.execute("select pg_current_wal_flush_lsn() - '0/0'").fetchone()
+        return int(row[0]) if row else 0
+
+    def _origin(self, source_id: str, point: Point) -> str:
+        """The ancestor to which the point belongs, if it lies before the source was made."""
+        for node in self._nodes.chain(source_id):
+            after_time = point.timestamp and node.fork_timestamp and point.timestamp > node.fork_timestamp
+            after_lsn = point.lsn is not None and point.lsn > node.fork_lsn
+            unknown = point.timestamp is not None and node.fork_timestamp is None
+            if point.is_head or node.parent_id is None or after_time or after_lsn or unknown:
+                return node.id
+        return source_id
+
+    def _targets(self, source_id: str, point: Point) -> list[_Target]:
+        """Usually one. Each needs a record behind it in the WAL, or replay fails instead of stopping."""
+        if self._nodes.is_running(source_id):
+            head = _Target(lsn=self._mark(source_id), head_at=times.now())
+            return [head if point.is_head else _Target(point.timestamp, point.lsn)]
+        end = _Target(lsn=self._nodes.shutdown_lsn(source_id), head_at=point.timestamp or times.now())
+        stopped_at = self._nodes.store.must(Node, source_id).stopped_at
+        if point.is_head or (point.timestamp and stopped_at and point.timestamp >= stopped_at):
+            return [end]
+        if point.lsn is not None:
+            return [_Target(lsn=point.lsn)]
+        # The source was stopped: if nothing was committed after the moment, its end is what the moment means.
+        return [_Target(timestamp=point.timestamp), end]
+
+    def _mark(self, node_id: str) -> int:
+        """Writes a record behind everything that exists; returns where WAL ended before it."""
+        with self._nodes.connection(node_id) as connection:
+            row = connection.execute("select pg_current_wal_insert_lsn() - '0/0'").fetchone()
+            connection.execute("select pg_logical_emit_message(true, 'sandbox', 'mark')")
+        return int(row[0]) if row else 0
+
+    def _make(self, source_id: str, node_id: str, target: _Target, port: int | None) -> None:
+        source = self._nodes.store.must(Node, source_id)
+        found = self._bases.newest(source_id, at_time=target.timestamp, at_lsn=target.lsn)
+        if found is None:
+            raise ClusterFailed(f"No base of {source_id} is old enough.")
+        self._nodes.store.put(Node(
+            id=node_id, created_at=times.now(), superuser_password=source.superuser_password, parent_id=source_id
+        ))
+        self._nodes.make_dirs(node_id)
+        data_dir = self._nodes.data_dir(node_id)
+        self._bases.unpack(*found, data_dir)
+        (data_dir / "recovery.signal").touch()
+        self._nodes.tools.give(data_dir / "recovery.signal")
+        self._nodes.start(node_id, port or free_port(), self._settings(source, target))
+        self._remember(node_id, target)
+        if port is None:
+            self._nodes.stop(node_id)
+
+    def _settings(self, source: Node, target: _Target) -> Mapping[str, str]:
+        return {
+            "restore_command": self._restore_command(source.id),
+            "recovery_target_timeline": str(source.timeline),
+            "recovery_target_action": "promote",
+            "shared_buffers": "64MB",
+            **target.settings(),
+        }
+
+    def _restore_command(self, source_id: str) -> str:
+        """Looks into each ancestor's archive, its live WAL, and the archive again: a segment may just move there."""
+        places = []
+        for node in self._nodes.chain(source_id):
+            archive, live = f'"{self._nodes.dir(node.id)}/wal"', f'"{self._nodes.data_dir(node.id)}/pg_wal"'
+            places += [archive, live, archive]
+        return f'for d in {" ".join(places)}; do test -f "$d/%f" && exec cp "$d/%f" "%p"; done; exit 1'
+
+    def _remember(self, node_id: str, target: _Target) -> None:
+        newest = max((self._nodes.data_dir(node_id) / "pg_wal").glob("*.history"))
+        high, low = newest.read_text().strip().splitlines()[-1].split()[1].split("/")
+        node = self._nodes.store.must(Node, node_id)
+        self._nodes.store.put(replace(
+            node, ready=True, timeline=int(newest.stem, 16), fork_lsn=(int(high, 16) << 32) | int(low, 16),
+            fork_timestamp=target.moment,
+        ))
+
+    def _finished(self, node_id: str, point: Point) -> Fork:
+        node = self._nodes.store.must(Node, node_id)
+        return Fork(timestamp=node.fork_timestamp, lsn=point.lsn if point.lsn is not None else node.fork_lsn)
