@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from backups.services.execution.advance import advance as advance_execution
 from backups.services.worker import record_heartbeat
+
+
+def advance(execution_id: int) -> None:
+    advance_execution(execution_id)
 
 
 def heartbeat(node: str) -> None:

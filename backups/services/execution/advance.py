@@ -138,5 +138,3 @@ def _end_stumbling(context: StepContext, done: Pass, kind: str) -> None:
     except Exception as error:
         logger.error("run %s could not be ended in order: %s", context.claim.execution_id, type(error).__name__)
         finish_step(context.claim, done, Halt(code="portal_error", sentence=sentence), keep_lease=False)
-
-

@@ -103,7 +103,12 @@ def load_run(claim: Claim) -> Execution:
 
 def _with_relations() -> QuerySet[Execution]:
     return Execution.objects.select_related(
-        "project", "branch__project", "request__branch__project", "request__packet", "request__undo_of", "look",
+        "project",
+        "branch__project",
+        "request__branch__project",
+        "request__packet",
+        "request__undo_of",
+        "look",
         "owned_branch",
     )
 

@@ -13,6 +13,7 @@ from backups.models import Execution, ProtectedBranch, RestoreRequest
 from backups.neon.client import NeonClient
 from backups.services.execution.claim import Claim
 from backups.services.execution.events import correlation_of
+from backups.services.execution.served import branch_of, request_of
 from backups.services.neon_access import client_for, refuse_inside_transaction
 
 #: What must be left of a step for a call to Neon to be worth beginning.
@@ -63,14 +64,12 @@ class StepContext:
     @property
     def request(self) -> RestoreRequest:
         """The request that the run serves; only for runs that have one."""
-        assert self.execution.request is not None
-        return self.execution.request
+        return request_of(self.execution)
 
     @property
     def branch(self) -> ProtectedBranch:
         """The protected branch that the run is about."""
-        assert self.execution.branch is not None
-        return self.execution.branch
+        return branch_of(self.execution)
 
     @property
     def memory(self) -> dict[str, Any]:

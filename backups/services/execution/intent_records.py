@@ -112,9 +112,7 @@ def settle_unknown(context: StepContext, intent: Intent, sentence: str) -> None:
         _tell(context, intent, "execution.effect_unknown", outcome=Outcome.UNKNOWN)
 
 
-def _settle(
-    intent: Intent, outcome: IntentOutcome, *, operation_ids: Sequence[str] = (), sentence: str = ""
-) -> None:
+def _settle(intent: Intent, outcome: IntentOutcome, *, operation_ids: Sequence[str] = (), sentence: str = "") -> None:
     """Only an unsettled intent can be settled. Raises FencedOff when somebody else has done so since."""
     now = database_now()
     changed = Intent.objects.filter(pk=intent.pk, outcome__in=UNSETTLED).update(

@@ -25,8 +25,8 @@ from backups.services.execution.crash_points import crash_point
 from backups.services.execution.intent_records import (
     UNSETTLED,
     newest_intent,
-    note_lost,
     note_look_up,
+    note_lost,
     settle_applied,
     settle_not_applied,
     settle_refused,
@@ -228,7 +228,8 @@ def _absent(context: StepContext, change: Change, intent: Intent, asked_at: dt.d
     settled_from = intent.call_deadline_at + dt.timedelta(seconds=settings.EXECUTION_SETTLE_SECONDS)
     if not change.may_happen_twice and asked_at < settled_from:
         left = (settled_from - asked_at).total_seconds()
-        return Waiting(min(backoff_seconds(intent.look_ups), left), "The answer was lost; making sure that nothing comes late.")
+        sentence = "The answer was lost. Waiting long enough to be sure that the order does not arrive late."
+        return Waiting(min(backoff_seconds(intent.look_ups), left), sentence)
     settle_not_applied(context, intent)
     crash_point("after_absence")
     return None

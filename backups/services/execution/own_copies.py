@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,14 +67,24 @@ class Copy:
         return (now - dt.datetime.fromisoformat(self.asked_at)).total_seconds()
 
 
-def ask_for_copy(context: StepContext, plan: CopyPlan) -> tuple[IntentResult, Copy | None]:
-    """Has Neon make the copy, once. The copy is None while it is not known to have been accepted."""
+def ask_for_copy(
+    context: StepContext, plan: CopyPlan, *, before_commit: Callable[[Execution], None] | None = None
+) -> tuple[IntentResult, Copy | None]:
+    """Has Neon make the copy, once. The copy is None while it is not known to have been accepted.
+
+    `before_commit` runs in the transaction of the intent, before anything is sent; what it raises keeps it so.
+    """
     answered: list[Branch] = []
 
     def send(intent: Intent) -> BranchChange:
         change = _create(context, plan, intent)
         answered.extend([change.branch] if change.branch else [])
         return change
+
+    def own_first(run: Execution) -> None:
+        if before_commit is not None:
+            before_commit(run)
+        _own(plan, run)
 
     change = Change(
         kind=IntentKind.CREATE_BRANCH,
@@ -83,7 +93,7 @@ def ask_for_copy(context: StepContext, plan: CopyPlan) -> tuple[IntentResult, Co
         facts={"point": str(plan.point), "expires_at": plan.expires_at.isoformat()},
         send=send,
         look_up=look_up_created(context),
-        before_commit=lambda run: _own(plan, run),
+        before_commit=own_first,
     )
     result = with_intent(context, change)
     if not isinstance(result, Applied):

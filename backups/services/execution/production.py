@@ -12,4 +12,7 @@ def yield_to_production(project: Project, *, except_request: int | None = None) 
     Neon answers 423 to the whole project while anything is under way, so a clean-up could delay the restore.
     `except_request` is the request that the caller itself serves.
     """
-    return governing_requests(project).exclude(pk=except_request).exists()
+    governing = governing_requests(project)
+    if except_request is not None:
+        governing = governing.exclude(pk=except_request)
+    return governing.exists()

@@ -11,6 +11,7 @@ from backups.selectors.clock import database_now
 from backups.selectors.policy import policy_in_force
 from backups.services.execution.context import StepContext
 from backups.services.execution.results import Again, Commit, Halt, NoEffect, StepResult
+from backups.services.execution.served import request_of
 from backups.services.restore import outcome
 from backups.services.restore.window import extend_start_while_busy
 
@@ -22,7 +23,7 @@ def no_effect(code: str, sentence: str) -> NoEffect:
     """Nothing was changed at Neon. The request fails, or waits for another start if it never ran."""
 
     def commit(run: Execution) -> None:
-        request = RestoreRequest.objects.get(pk=run.request_id)
+        request = RestoreRequest.objects.get(pk=request_of(run).pk)
         if request.state in {RequestState.APPROVED, RequestState.RUNNING}:
             outcome.fail_without_effect(request_id=request.pk, code=code, sentence=sentence)
 
@@ -36,8 +37,7 @@ def halt(code: str, sentence: str) -> Halt:
 
 def _needs_attention(code: str, sentence: str) -> Commit:
     def commit(run: Execution) -> None:
-        assert run.request_id is not None
-        outcome.needs_attention(request_id=run.request_id, code=code, sentence=sentence)
+        outcome.needs_attention(request_id=request_of(run).pk, code=code, sentence=sentence)
 
     return commit
 
@@ -47,6 +47,12 @@ def give_up(context: StepContext, code: str, sentence: str) -> StepResult:
     if call_may_stand(context.execution):
         return halt(code, f"{sentence} Neon has, or may have, carried out the order.")
     return no_effect(code, f"{sentence} Nothing was sent to Neon.")
+
+
+def applied_intent(execution: Execution) -> Intent | None:
+    """The call that gave this restore its effect."""
+    taken = Intent.objects.filter(execution=execution, kind__in=EFFECTS, outcome=IntentOutcome.APPLIED)
+    return taken.order_by("number").first()
 
 
 def call_may_stand(execution: Execution) -> bool:
@@ -69,5 +75,5 @@ def wait_for_neon(context: StepContext, *, after_seconds: float, waiting_for: st
 
 
 def _start_limit(request: RestoreRequest) -> dt.datetime:
-    assert request.approved_at is not None
-    return request.approved_at + dt.timedelta(seconds=policy_in_force().start_window_busy_seconds)
+    since = request.approved_at or request.created_at
+    return since + dt.timedelta(seconds=policy_in_force().start_window_busy_seconds)

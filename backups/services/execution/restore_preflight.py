@@ -19,6 +19,7 @@ from backups.services.execution.restore_common import no_effect, wait_for_neon
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
 from backups.services.execution.waits import backoff_seconds, wait_after
 from backups.services.restore.packet import void_for_drift
+from backups.services.restore.transition import packet_of
 from backups.services.restore.window import close_lost_point
 
 
@@ -67,9 +68,7 @@ def _look(context: StepContext) -> StepResult:
 
 
 def _changed_since_the_votes(context: StepContext) -> list[str]:
-    packet = context.request.packet
-    assert packet is not None
-    return drifted(packet.bound, read_bound_facts(context.client, context.request).to_json())
+    return drifted(packet_of(context.request).bound, read_bound_facts(context.client, context.request).to_json())
 
 
 def _drift(context: StepContext, changed: list[str]) -> NoEffect:
@@ -84,16 +83,15 @@ def _drift(context: StepContext, changed: list[str]) -> NoEffect:
     return NoEffect(code="facts_changed", sentence=sentence, commit=commit)
 
 
-def _obstacle(
-    context: StepContext, branches: Sequence[Branch], operations: Sequence[Operation]
-) -> StepResult | None:
+def _obstacle(context: StepContext, branches: Sequence[Branch], operations: Sequence[Operation]) -> StepResult | None:
     target = _target(context, branches)
     if not target.can_be_restore_target:
         return no_effect("not_restorable", "Neon does not restore this branch in place. Nothing was sent to Neon.")
     if any(branch.name == context.request.preserve_name for branch in branches):
+        name = context.request.preserve_name
         return no_effect(
             "name_taken",
-            f"A branch named {context.request.preserve_name} exists already. Nothing was sent to Neon. Rename it first.",
+            f"A branch named {name} exists already. Nothing was sent. Rename it, then start again.",
         )
     return _no_room(context, branches) or _lost_point(context) or _neon_at_work(context, operations)
 

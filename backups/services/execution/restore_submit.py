@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from backups.domain.execution import BranchFate, BranchPurpose, IntentKind, Step
-from backups.domain.restore import RequestState, RestoreKind
-from backups.models import Execution, Intent, OwnedBranch
+from backups.domain.execution import UNSETTLED_OR_APPLIED, ExecutionState, IntentKind, Step
+from backups.domain.restore import RestoreKind
+from backups.models import Execution, Intent
 from backups.neon.results import BranchChange
 from backups.services.execution.context import StepContext
-from backups.services.execution.copies import hand_over_copy
-from backups.services.execution.events import the_worker
 from backups.services.execution.intent_records import newest_intent
 from backups.services.execution.intents import Applied, Change, IntentResult, NotSent, Refused, Unknown, with_intent
 from backups.services.execution.lookups import look_up_restore
+from backups.services.execution.restore_begin import begin_overwrite
 from backups.services.execution.restore_common import halt, no_effect, wait_for_neon
+from backups.services.execution.restore_handover import hand_over
 from backups.services.execution.results import Advance, Again, StepResult
+from backups.services.execution.served import request_of
 from backups.services.restore import outcome
 from backups.services.restore.errors import StartRefused
-from backups.services.restore.running import mark_running
 
 
 def submit(context: StepContext) -> StepResult:
@@ -24,7 +24,7 @@ def submit(context: StepContext) -> StepResult:
     try:
         if RestoreKind(context.request.kind).overwrites:
             return _overwrite(context)
-        return submitted(context, hand_over_copy(context, before_commit=begin))
+        return submitted(context, hand_over(context))
     except StartRefused as refused:
         return no_effect(refused.code, refused.sentence)
 
@@ -39,11 +39,9 @@ def _needs_another_look(context: StepContext) -> bool:
     """A call is only sent on facts that this very claim has read; an earlier call is looked up whatever they are."""
     before = context.memory.get("before", {})
     earlier = newest_intent(context.execution, IntentKind.RESTORE_BRANCH, context.request.preserve_name)
-    if earlier is not None and earlier.settled_at is None:
+    if earlier is not None and earlier.outcome in UNSETTLED_OR_APPLIED:
         return False
-    if earlier is not None and earlier.outcome == "applied":
-        return False
-    return context.execution.state == "active" and before.get("fence") != context.claim.fence
+    return context.execution.state == ExecutionState.ACTIVE and before.get("fence") != context.claim.fence
 
 
 def overwrite(context: StepContext) -> Change:
@@ -69,32 +67,7 @@ def overwrite(context: StepContext) -> Change:
         facts=before | {"source": request.source_branch_id, "point": request.point.for_neon()},
         send=send,
         look_up=look_up_restore(context, target),
-        before_commit=_begin_overwrite,
-    )
-
-
-def begin(run: Execution) -> None:
-    """approved → running, with the last count of the votes, in the transaction of the intent. Raises StartRefused."""
-    request = run.request
-    assert request is not None
-    if request.state == RequestState.RUNNING:
-        return
-    mark_running(request_id=request.pk, execution=run, actor=the_worker())
-
-
-def _begin_overwrite(run: Execution) -> None:
-    begin(run)
-    request = run.request
-    assert request is not None
-    OwnedBranch.objects.get_or_create(
-        project=run.project,
-        name=request.preserve_name,
-        defaults={
-            "purpose": BranchPurpose.PRESERVED,
-            "fate": BranchFate.INTENDED,
-            "owner_name": request.requester_name,
-            "request": request,
-        },
+        before_commit=begin_overwrite,
     )
 
 
@@ -117,8 +90,7 @@ def _taken(context: StepContext, applied: Applied) -> Advance:
     at = applied.intent.created_at
 
     def commit(run: Execution) -> None:
-        assert run.request_id is not None
-        outcome.note_submitted(request_id=run.request_id, at=at)
+        outcome.note_submitted(request_id=request_of(run).pk, at=at)
 
     how = "The order was found at Neon." if applied.adopted else "Neon took the order."
     return Advance(to=Step.WAIT, sentence=how, memory={"submitted_at": at.isoformat()}, commit=commit)

@@ -1,0 +1,28 @@
+"""Which function is which step of which run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from backups.domain.execution import Purpose, Step
+from backups.services.execution import dispose_steps, look_steps, prepare_steps, restore_steps
+from backups.services.execution.context import StepContext
+from backups.services.execution.results import StepResult
+
+StepFunction: TypeAlias = Callable[[StepContext], StepResult]
+#: Called instead of a step when the run can't go on: with the code and the sentence of why.
+GiveUp: TypeAlias = Callable[[StepContext, str, str], StepResult]
+
+STEPS: Mapping[Purpose, Mapping[Step, StepFunction]] = {
+    Purpose.RESTORE: restore_steps.STEPS,
+    Purpose.PREPARE: prepare_steps.STEPS,
+    Purpose.LOOK: look_steps.STEPS,
+    Purpose.DISPOSE: dispose_steps.STEPS,
+}
+GIVE_UP: Mapping[Purpose, GiveUp] = {
+    Purpose.RESTORE: restore_steps.give_up,
+    Purpose.PREPARE: prepare_steps.give_up,
+    Purpose.LOOK: look_steps.give_up,
+    Purpose.DISPOSE: dispose_steps.give_up,
+}

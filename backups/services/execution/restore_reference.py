@@ -1,0 +1,94 @@
+"""The copy at the restore point: what a restored branch is compared with."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from backups.domain.execution import BranchFate, BranchPurpose
+from backups.domain.restore import PointKind, RestorePoint
+from backups.models import Execution, OwnedBranch, RestoreRequest
+from backups.services.execution.context import StepContext
+from backups.services.execution.intents import Refused, Waiting
+from backups.services.execution.lookups import branch_exists
+from backups.services.execution.own_copies import (
+    Copy,
+    CopyFailed,
+    CopyPlan,
+    ask_for_copy,
+    expiry,
+    is_ready,
+    note_present,
+)
+from backups.services.execution.results import Again, StepResult
+
+#: Long enough for a slow verification and for a person to verify again.
+_LIFE = dt.timedelta(days=1)
+_LOOK_SECONDS = 10.0
+
+
+def preview_of(request: RestoreRequest) -> OwnedBranch | None:
+    """The copy that the facts voted on were read from."""
+    return OwnedBranch.objects.filter(
+        request=request, name=request.preview_name, purpose=BranchPurpose.PREVIEW, fate=BranchFate.PRESENT
+    ).first()
+
+
+def find_reference(context: StepContext) -> str | None:
+    """The copy's id at Neon: noted before, or the preview of this revision if Neon still has it. Raises NeonError."""
+    noted = context.memory.get("reference_branch_id")
+    preview = preview_of(context.request)
+    for branch_id in (noted, preview.neon_branch_id if preview else None):
+        if branch_id and branch_exists(context.client, context.project_id, branch_id):
+            return str(branch_id)
+    return None
+
+
+def make_reference(context: StepContext) -> StepResult | None:
+    """Makes the copy once more, out of the history that the preserved branch keeps. None: it can't be made."""
+    try:
+        return _make(context)
+    except CopyFailed:
+        return None
+
+
+def _make(context: StepContext) -> StepResult | None:
+    plan = _plan(context)
+    result, made = ask_for_copy(context, plan)
+    if made is not None:
+        return _made(context, plan, made)
+    if isinstance(result, Waiting):
+        return _again(result.after_seconds, result.sentence)
+    if isinstance(result, Refused) and result.retry_after_seconds is not None:
+        return _again(result.retry_after_seconds, result.sentence)
+    return None
+
+
+def _made(context: StepContext, plan: CopyPlan, made: Copy) -> StepResult:
+    def commit(run: Execution) -> None:
+        note_present(run, made, plan.name)
+
+    ready = is_ready(context, made, seconds=_LOOK_SECONDS)
+    memory = {"reference_branch_id": made.branch_id} if ready else {}
+    return Again(
+        after_seconds=0, waiting_for="the copy at the restore point", sentence=plan.name, memory=memory, commit=commit
+    )
+
+
+def _again(after_seconds: float, sentence: str) -> Again:
+    return Again(after_seconds=after_seconds, waiting_for="the copy at the restore point", sentence=sentence)
+
+
+def _plan(context: StepContext) -> CopyPlan:
+    """The history up to the restore moved to the preserved branch; an undo's source is untouched by it."""
+    request = context.request
+    own_history = request.source_branch_id == context.branch.neon_branch_id
+    return CopyPlan(
+        name=f"verify_{request.reference}_{context.execution.review_round}",
+        source_branch_id=context.memory["preserved_branch_id"] if own_history else request.source_branch_id,
+        point=request.point if request.point_kind != PointKind.HEAD else RestorePoint(PointKind.HEAD),
+        purpose=BranchPurpose.PREVIEW,
+        owner_name=request.requester_name,
+        expires_at=expiry(_LIFE),
+        annotation={"portal_request": request.reference},
+        request=request,
+    )

@@ -1,0 +1,203 @@
+"""Runs the checks on the restored branch, one by one; a worker that dies loses one check at most."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from backups.domain.execution import CheckOutcome, Step
+from backups.domain.restore import RestoreKind
+from backups.ledger.fields import Detail
+from backups.models import CheckResult, Execution
+from backups.selectors.clock import database_now
+from backups.selectors.policy import policy_in_force
+from backups.services.database_access import databases_of, dsn_of
+from backups.services.execution.claim import lock_run
+from backups.services.execution.context import StepContext
+from backups.services.execution.crash_points import crash_point
+from backups.services.execution.events import record_run
+from backups.services.execution.restore_connect import restored_branch_id
+from backups.services.execution.restore_reference import find_reference, make_reference
+from backups.services.execution.results import Advance, Again, StepResult
+from backups.verification import CheckContext, CheckSpec, Unfinished, VerificationPolicy, plan_checks, run_check
+from backups.verification import CheckResult as Checked
+
+_CHECK_SECONDS = 8.0
+#: Below this a check is not worth beginning under the present claim.
+_SMALLEST_SECONDS = 2.0
+_WAITING_FOR = "the checks"
+
+
+def verify(context: StepContext) -> StepResult:
+    """Database by database, check by check. What a check needs and can't get makes it inconclusive, never passed."""
+    reference = None
+    if RestoreKind(context.request.kind).overwrites:
+        reference = find_reference(context)
+        if reference is None:
+            making = make_reference(context)
+            if making is not None:
+                return making
+            return _without_reference(context)
+    return _check_all(context, reference)
+
+
+def _check_all(context: StepContext, reference: str | None) -> StepResult:
+    for database, checks in _contexts(context, reference).items():
+        unfinished = _check_database(context, database, checks)
+        if unfinished is not None:
+            return unfinished
+    memory = {"reference_branch_id": reference} if reference else {}
+    return Advance(to=Step.FINISH, sentence="All checks ended.", memory=memory)
+
+
+def _contexts(context: StepContext, reference: str | None) -> dict[str, CheckContext]:
+    """What the checks of each database are given. Raises NeonError."""
+    client, project = context.client, context.execution.project
+    restored = databases_of(client, project, neon_branch_id=restored_branch_id(context))
+    return {
+        each.name: CheckContext(
+            branch=dsn_of(client, project, neon_branch_id=restored_branch_id(context), database=each),
+            reference=dsn_of(client, project, neon_branch_id=reference, database=each) if reference else None,
+            point_at=_point_at(context),
+            submitted_at=_noted_time(context, "submitted_at"),
+            writable_at=_noted_time(context, "connectable_at"),
+            policy=_policy(context, each.name, only=len(restored) == 1),
+            known_rows=_known_rows(context, each.name),
+        )
+        for each in restored
+    }
+
+
+def _check_database(context: StepContext, database: str, checks: CheckContext) -> StepResult | None:
+    """None when every check of this database has a result."""
+    rows = _planned(context, database, checks)
+    for row in rows:
+        if row.outcome is None:
+            waiting = _run_to_its_end(context, row, checks)
+            if waiting is not None:
+                return waiting
+        checks = checks.learn(row.code, row.figures)
+    return None
+
+
+def _planned(context: StepContext, database: str, checks: CheckContext) -> list[CheckResult]:
+    """The plan is made once per round and then stands, so that a resumed run can't lose a check."""
+    run = context.execution
+    rows = list(CheckResult.objects.filter(execution=run, review_round=run.review_round, database=database))
+    if rows:
+        return rows
+    specs = plan_checks(checks)
+    with transaction.atomic():
+        lock_run(context.claim)
+        return CheckResult.objects.bulk_create(
+            CheckResult(
+                execution=run,
+                review_round=run.review_round,
+                database=database,
+                code=spec.code,
+                subject=spec.subject,
+                title=spec.title,
+                is_required=spec.required,
+                position=position,
+            )
+            for position, spec in enumerate(specs)
+        )
+
+
+def _run_to_its_end(context: StepContext, row: CheckResult, checks: CheckContext) -> StepResult | None:
+    """None when the check has its result. Raises DatabaseUnreachable."""
+    spec = CheckSpec(code=row.code, subject=row.subject, title=row.title, required=row.is_required)
+    while (left := context.remaining_seconds()) > _SMALLEST_SECONDS:
+        result = run_check(spec, checks, budget_seconds=min(_CHECK_SECONDS, left - 1.0), cursor=row.cursor)
+        if isinstance(result, Checked):
+            _store(context, row, result)
+            return None
+        _remember(context, row, result)
+        if not context.pause(result.retry_after_seconds):
+            return Again(after_seconds=result.retry_after_seconds, waiting_for=_WAITING_FOR, sentence=row.title)
+    return Again(after_seconds=0, waiting_for=_WAITING_FOR, sentence=row.title)
+
+
+def _store(context: StepContext, row: CheckResult, result: Checked) -> None:
+    with transaction.atomic():
+        run = lock_run(context.claim)
+        row.outcome = result.outcome.value
+        row.sentence = result.sentence[:400]
+        row.figures = result.figures
+        row.cursor = None
+        row.ended_at = database_now()
+        row.save()
+        record_run(run, type="execution.check", details=_about(row))
+        crash_point("before_check_commit")
+
+
+def _about(row: CheckResult) -> dict[str, Detail]:
+    return {
+        "check": row.code,
+        "check_result": row.outcome,
+        "required": row.is_required,
+        "table": row.subject or None,
+        "databases": [row.database],
+    }
+
+
+def _remember(context: StepContext, row: CheckResult, result: Unfinished) -> None:
+    with transaction.atomic():
+        lock_run(context.claim)
+        row.cursor = result.cursor
+        row.save(update_fields=["cursor"])
+
+
+def _without_reference(context: StepContext) -> StepResult:
+    """Nothing to compare with: that is a result, and it is not a good one."""
+    sentence = "The copy at the restore point is gone and could not be made again, so nothing could be compared."
+
+    def commit(run: Execution) -> None:
+        CheckResult.objects.update_or_create(
+            execution=run,
+            review_round=run.review_round,
+            database="",
+            code="reference",
+            subject="",
+            defaults={
+                "title": "Copy at the restore point to compare with",
+                "is_required": True,
+                "outcome": CheckOutcome.INCONCLUSIVE.value,
+                "sentence": sentence,
+                "ended_at": database_now(),
+            },
+        )
+
+    return Advance(to=Step.FINISH, sentence=sentence, commit=commit)
+
+
+def _point_at(context: StepContext) -> dt.datetime | None:
+    """For an undo the point is the moment just before the restore that it takes back."""
+    request = context.request
+    return request.undo_of.submitted_to_neon_at if request.undo_of else request.point_at
+
+
+def _noted_time(context: StepContext, name: str) -> dt.datetime | None:
+    text = context.memory.get(name)
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+def _policy(context: StepContext, database: str, *, only: bool) -> VerificationPolicy:
+    """The tables that must be there are those of the branch's main database."""
+    branch = context.branch
+    required = branch.required_tables if only or database == branch.database_name else ()
+    return VerificationPolicy(
+        required_tables=tuple(required), required_checks=frozenset(policy_in_force().required_checks)
+    )
+
+
+def _known_rows(context: StepContext, database: str) -> dict[str, int]:
+    packet = context.request.packet
+    tables: Iterable[dict[str, object]] = packet.observed.get("tables", []) if packet else []
+    return {
+        str(table["table"]): int(str(table["at_point"]))
+        for table in tables
+        if table["database"] == database and table["at_point"] is not None and table["counted_by"] != "estimate"
+    }
