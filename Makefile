@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 RUN = .venv/bin/python
 ARGS ?=
 
-export ONCE PYTHONDONTWRITEBYTECODE
+export ONCE
 .PHONY: help venv demo test check lint bench soak clean
 
 help:

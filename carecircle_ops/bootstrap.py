@@ -91,7 +91,7 @@ def _make_environment() -> None:
 def _install() -> None:
     _run(
         str(VENV_PYTHON),
-        *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"),
+        *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile"),
         *("--require-hashes", "--requirement", str(REQUIREMENTS)),
     )
 

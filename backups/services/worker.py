@@ -29,4 +29,4 @@ def release_fetched_tasks() -> int:
 
     A task that some other cluster is running is then run twice, which every task must bear anyway.
     """
-    return OrmQ.objects.filter(lock__gt=Now()).update(lock=Now())
+    return int(OrmQ.objects.filter(lock__gt=Now()).update(lock=Now()))
