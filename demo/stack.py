@@ -1,0 +1,173 @@
+"""The whole portal on one machine: two databases, the local Neon, web and worker."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from demo.children import Children, wait_until
+from demo.seed import load
+
+ROOT = Path(__file__).resolve().parent.parent
+DATABASE = "carecircle"
+#: Who works at CareCircle in the demo: login, role, full name.
+PEOPLE = (
+    ("alice", "engineer", "Alice Okafor"),
+    ("bob", "manager", "Bob Lindqvist"),
+    ("carol", "manager", "Carol Reyes"),
+    ("dana", "auditor", "Dana Whitfield"),
+    ("erin", "administrator", "Erin Kowalski"),
+)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where everything is. `dsn` is the application's own connection to the CareCircle database."""
+
+    site: str
+    dsn: str
+    password: str
+    branch_id: str
+    neon_url: str
+    neon_key: str
+
+
+@contextmanager
+def running(state: Path, *, port: int = 0) -> Iterator[tuple[Stack, Children]]:
+    """Starts everything below `state` and ends it with the block. Raises ChildFailed, TimeoutError."""
+    state.mkdir(parents=True, exist_ok=True)
+    with Children(state / "logs") as children:
+        web_port = port or _free_port()
+        env = _environment(state, web_port)
+        neon = _start_neon(children, state, env)
+        env |= {
+            "NEON_API_HOST": neon["url"],
+            "NEON_API_KEY": env["DEMO_NEON_KEY"],
+            "NEON_PROJECT_ID": neon["project_id"],
+        }
+        env |= _start_portal_database(children, state, env)
+        load(neon["dsn"])
+        _prepare_portal(children, state, env)
+        _start_portal(children, env, web_port)
+        yield (
+            Stack(
+                site=env["SITE_URL"],
+                dsn=neon["dsn"],
+                password=env["DEMO_PASSWORD"],
+                branch_id=neon["branch_id"],
+                neon_url=neon["url"],
+                neon_key=env["DEMO_NEON_KEY"],
+            ),
+            children,
+        )
+
+
+def _environment(state: Path, web_port: int) -> dict[str, str]:
+    (state / "mail").mkdir(exist_ok=True)
+    return dict(os.environ) | {
+        "PYTHONPATH": str(ROOT),
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "SECRETS_KEY": _fernet_key(),
+        "SITE_URL": f"http://127.0.0.1:{web_port}",
+        "EMAIL_URL": f"filemail://{quote(str(state / 'mail'))}",
+        "STATIC_ROOT": str(state / "static"),
+        "DEMO_NEON_KEY": "napi_demo_" + secrets.token_hex(16),
+        "DEMO_PASSWORD": "demo-" + secrets.token_urlsafe(9),
+        "ROLE": "demo",
+    }
+
+
+def _fernet_key() -> str:
+    from cryptography.fernet import Fernet
+
+    return Fernet.generate_key().decode()
+
+
+def _start_neon(children: Children, state: Path, env: dict[str, str]) -> dict[str, str]:
+    key = env["DEMO_NEON_KEY"]
+    command = ["neon_sandbox", "serve", "--state", str(state / "neon"), "--port", "0", "--database", DATABASE]
+    return children.start_ready("neon", command, env | {"SANDBOX_API_KEY": key})
+
+
+def _start_portal_database(children: Children, state: Path, env: dict[str, str]) -> dict[str, str]:
+    command = ["neon_sandbox", "postgres", "--state", str(state / "portal-db"), "--database", "carecircle_ops"]
+    url = children.start_ready("portal-db", command, env)["url"]
+    owner = _with_user(url, "portal_owner", secrets.token_urlsafe(24))
+    _make_owner(url, owner)
+    return {"MIGRATE_DATABASE_URL": owner, "DATABASE_URL": _with_user(url, "portal_web", secrets.token_urlsafe(24))}
+
+
+def _make_owner(superuser_url: str, owner_url: str) -> None:
+    owner = urlsplit(owner_url)
+    with psycopg.connect(superuser_url, autocommit=True) as connection:
+        exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [owner.username]).fetchone()
+        verb = sql.SQL(
+            "ALTER ROLE {} LOGIN CREATEROLE PASSWORD {}" if exists else "CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}"
+        )
+        connection.execute(verb.format(sql.Identifier(str(owner.username)), sql.Literal(owner.password)))
+        database = sql.Identifier(owner.path.lstrip("/"))
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(str(owner.username)))
+        )
+
+
+def _prepare_portal(children: Children, state: Path, env: dict[str, str]) -> None:
+    manage = str(ROOT / "manage.py")
+    children.run("migrate", [manage, "migrate", "--verbosity", "0"], env)
+    children.run("setup_roles", [manage, "setup_roles"], env)
+    children.run("collectstatic", [manage, "collectstatic", "--noinput", "--verbosity", "0"], env)
+    password_file = state / "password"
+    password_file.touch(mode=0o600)
+    password_file.write_text(env["DEMO_PASSWORD"])
+    for login, role, name in PEOPLE:
+        mail = f"{login}@carecircle.example"
+        command = [manage, "add_person", login, "--role", role, "--name", name, "--email", mail]
+        children.run(f"add_{login}", [*command, "--password-file", str(password_file)], env)
+    children.run("connect", [manage, "connect"], env)
+
+
+def _start_portal(children: Children, env: dict[str, str], port: int) -> None:
+    web = ["-m", "gunicorn", "carecircle_ops.wsgi:application", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    web += ["--threads", "8", "--worker-class", "gthread", "--no-control-socket", "--chdir", str(ROOT)]
+    children.start("web", web, env | {"ROLE": "web"})
+    children.start("worker", [str(ROOT / "manage.py"), "run_worker", "--die-with-parent"], env | {"ROLE": "worker"})
+    wait_until("the web pages", lambda: _answers(env["SITE_URL"] + "/healthz"))
+    wait_until("the worker", lambda: _answers(env["SITE_URL"] + "/readyz"))
+    children.all_alive()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _with_user(url: str, user: str, password: str) -> str:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password)}@{place}"))
+
+
+def say(text: str) -> None:
+    """One line for the person who watches; standard output is kept for the last, machine-readable line."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
