@@ -6,15 +6,11 @@ from backups.domain.execution import CheckOutcome
 from backups.verification.checks import plan_checks, run_check
 from backups.verification.context import CheckContext, VerificationPolicy
 from backups.verification.dsn import Dsn
-from backups.verification.errors import DatabaseUnreachable
-from backups.verification.inspection import (
-    DatabaseFacts,
-    MomentFacts,
-    TableFacts,
-    inspect_database,
-    summarise_moment,
-)
-from backups.verification.preview import LossPreview, TableLoss, compare_point_with_now
+from backups.verification.errors import DatabaseUnreachable, OutOfTime
+from backups.verification.facts import DatabaseFacts, MomentFacts, SequenceFacts, TableFacts, TimeColumn
+from backups.verification.inspection import inspect_database, summarise_moment
+from backups.verification.losses import CountedBy, LossPreview, TableLoss
+from backups.verification.preview import compare_point_with_now
 from backups.verification.results import CheckResult, CheckSpec, Unfinished, Unknown
 
 __all__ = [
@@ -22,13 +18,17 @@ __all__ = [
     "CheckOutcome",
     "CheckResult",
     "CheckSpec",
+    "CountedBy",
     "DatabaseFacts",
     "DatabaseUnreachable",
     "Dsn",
     "LossPreview",
     "MomentFacts",
+    "OutOfTime",
+    "SequenceFacts",
     "TableFacts",
     "TableLoss",
+    "TimeColumn",
     "Unfinished",
     "Unknown",
     "VerificationPolicy",

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from backups.verification.connection import Snapshot
+from backups.verification.connection import Row, Snapshot
 
 #: Columns by these names are filled when a row is written, so a time in them says when that was.
 WRITE_TIME_NAMES = frozenset(
-    "created created_at created_on creation_time date_created inserted_at logged_at recorded_at"
-    " updated updated_at updated_on update_time date_updated modified modified_at modified_on"
-    " last_modified date_modified changed_at applied".split()
+    {f"{word}{suffix}" for word in ("created", "updated", "modified") for suffix in ("", "_at", "_on")}
+    | {f"date_{word}" for word in ("created", "updated", "modified")}
+    | {"creation_time", "update_time", "last_modified", "inserted_at", "logged_at", "recorded_at", "changed_at"}
+    | {"applied"}  # Django's table of migrations
 )
 # Schemas that are not the customer's: PostgreSQL's, and the ones that Neon keeps for itself.
 _FOREIGN_SCHEMAS = ["pg_catalog", "information_schema", "pg_toast", "neon", "neon_migration"]
@@ -104,8 +105,13 @@ def read_tables(snapshot: Snapshot) -> dict[str, Table]:
     for oid, name, type_name in snapshot.rows(_COLUMNS, oids):
         columns[oid].append(Column(name, type_name))
     keys = {oid: tuple(names) for oid, names in snapshot.rows(_KEYS, oids)}
-    tables = [Table(*row, tuple(columns[row[0]]), keys.get(row[0], ())) for row in found]
+    tables = [_table(row, columns[row[0]], keys.get(row[0], ())) for row in found]
     return {table.label: table for table in tables}
+
+
+def _table(row: Row, columns: list[Column], key: tuple[str, ...]) -> Table:
+    oid, schema, name, is_unlogged, estimate, size_bytes, is_readable = row
+    return Table(oid, schema, name, is_unlogged, estimate, size_bytes, is_readable, tuple(columns), key)
 
 
 def full_name(name: str) -> str:

@@ -39,7 +39,7 @@ _SETTINGS = """
     SET LOCAL synchronize_seqscans = off;
     SET LOCAL max_parallel_workers_per_gather = 0"""
 
-Query = sql.Composable | str
+Query = sql.SQL | sql.Composed | str
 Row = TupleRow
 
 
@@ -71,6 +71,15 @@ class Snapshot:
             milliseconds = self._statement_milliseconds()
             self._connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
             return self._connection.execute(_composed(query), values or None).fetchall()
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Within, a question may take at most `seconds`, and never more than the whole budget has left."""
+        whole, self.budget = self.budget, self.budget.part(seconds)
+        try:
+            yield
+        finally:
+            self.budget = whole
 
     def row(self, query: Query, *values: Any) -> Row:
         return self.rows(query, *values)[0]
@@ -144,9 +153,9 @@ def _named_errors() -> Iterator[None]:
         raise NotReadable(f"PostgreSQL refused the question (SQLSTATE {error.sqlstate})") from None
 
 
-def _composed(query: Query) -> sql.Composable:
-    return query if isinstance(query, sql.Composable) else sql.SQL(query)  # type: ignore[arg-type]
+def _composed(query: Query) -> sql.SQL | sql.Composed:
+    return sql.SQL(query) if isinstance(query, str) else query
 
 
 def joined(parts: Sequence[sql.Composable], by: str) -> sql.Composed:
-    return sql.SQL(by).join(parts)  # type: ignore[arg-type]
+    return sql.SQL(by).join(parts)

@@ -95,7 +95,7 @@ class Constraint:
 
 def _trusted(text: str) -> sql.SQL:
     """SQL that PostgreSQL itself wrote down for the constraint."""
-    return sql.SQL(text)  # type: ignore[arg-type]
+    return sql.SQL(text)
 
 
 @dataclass(frozen=True, slots=True)

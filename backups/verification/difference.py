@@ -55,19 +55,25 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The same table on both sides, each in its own snapshot."""
+    """The same table on both sides, each in its own snapshot. `keys_only`: the columns differ, so only keys compare."""
 
     point: Snapshot
     branch: Snapshot
     table: Table
     boundary: int
+    keys_only: bool = False
+
+    def row_hash(self, seed: int) -> sql.Composed:
+        if self.keys_only:
+            return key_hash(self.table)
+        return sql.SQL("pg_catalog.hashtextextended({}, {})").format(row_text(), seed)
 
 
 def compare_slice(pair: Pair, slicing: Slicing, claims: Claims) -> Difference:
     """Compares one slice. Raises OutOfTime, NotReadable, DatabaseUnreachable."""
     part = condition(pair.table, slicing, _bounds(pair) if slicing.of > 1 else None)
     seed = secrets.randbits(62)
-    at_point = {row[0]: row[1:] for row in pair.point.rows(_point_buckets(pair.table, part, seed))}
+    at_point = {row[0]: row[1:] for row in pair.point.rows(_point_buckets(pair, part, seed))}
     branch = {row[0]: row[1:] for row in pair.branch.rows(_branch_buckets(pair, part, seed, claims))}
     counted = Difference(
         at_point=sum(row[0] for row in at_point.values()),
@@ -87,7 +93,7 @@ def compare_slice(pair: Pair, slicing: Slicing, claims: Claims) -> Difference:
 
 
 def _compare_rows(pair: Pair, part: sql.Composable, seed: int, buckets: list[int]) -> Difference:
-    point = pair.point.rows(_point_rows(pair.table, part, seed, buckets))
+    point = pair.point.rows(_point_rows(pair, part, seed, buckets))
     branch = pair.branch.rows(_branch_rows(pair, part, seed, buckets))
     missing = Counter((key, row) for key, row in point)
     missing.subtract((key, row) for key, row, fresh in branch if not fresh)
@@ -114,14 +120,12 @@ def _bounds(pair: Pair) -> tuple[int, int] | None:
     return None if low is None else (low, high)
 
 
-def _row_hash(seed: int) -> sql.Composed:
-    return sql.SQL("pg_catalog.hashtextextended({}, {})").format(row_text(), seed)
-
-
-def _point_buckets(table: Table, part: sql.Composable, seed: int) -> sql.Composed:
+def _point_buckets(pair: Pair, part: sql.Composable, seed: int) -> sql.Composed:
     return sql.SQL(
         "SELECT ({key} & {mask})::int, count(*), sum({row}) FROM ONLY {table} AS _row WHERE {part} GROUP BY 1"
-    ).format(key=key_hash(table), mask=BUCKETS - 1, row=_row_hash(seed), table=table.identifier, part=part)
+    ).format(
+        key=key_hash(pair.table), mask=BUCKETS - 1, row=pair.row_hash(seed), table=pair.table.identifier, part=part
+    )
 
 
 def _branch_buckets(pair: Pair, part: sql.Composable, seed: int, claims: Claims) -> sql.Composed:
@@ -135,7 +139,7 @@ def _branch_buckets(pair: Pair, part: sql.Composable, seed: int, claims: Claims)
     ).format(
         key=key_hash(pair.table),
         mask=BUCKETS - 1,
-        row=_row_hash(seed),
+        row=pair.row_hash(seed),
         fresh=is_fresh(pair.boundary),
         claim=claims.expression(),
         table=pair.table.identifier,
@@ -143,13 +147,13 @@ def _branch_buckets(pair: Pair, part: sql.Composable, seed: int, claims: Claims)
     )
 
 
-def _point_rows(table: Table, part: sql.Composable, seed: int, buckets: list[int]) -> sql.Composed:
+def _point_rows(pair: Pair, part: sql.Composable, seed: int, buckets: list[int]) -> sql.Composed:
     return sql.SQL(
         "SELECT {key}, {row} FROM ONLY {table} AS _row WHERE {part} AND ({key} & {mask})::int = ANY ({buckets})"
     ).format(
-        key=key_hash(table),
-        row=_row_hash(seed),
-        table=table.identifier,
+        key=key_hash(pair.table),
+        row=pair.row_hash(seed),
+        table=pair.table.identifier,
         part=part,
         mask=BUCKETS - 1,
         buckets=buckets,
@@ -162,7 +166,7 @@ def _branch_rows(pair: Pair, part: sql.Composable, seed: int, buckets: list[int]
         " WHERE {part} AND ({key} & {mask})::int = ANY ({buckets})"
     ).format(
         key=key_hash(pair.table),
-        row=_row_hash(seed),
+        row=pair.row_hash(seed),
         fresh=is_fresh(pair.boundary),
         table=pair.table.identifier,
         part=part,

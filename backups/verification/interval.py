@@ -127,7 +127,7 @@ def _ask_table(
 
 
 def _any(columns: list[str], template: str, point_at: dt.datetime, submitted_at: dt.datetime) -> sql.Composable:
-    text = sql.SQL(template)  # type: ignore[arg-type]
+    text = sql.SQL(template)
     return joined(
         [text.format(sql.Identifier("_row", name), _instant(point_at), _instant(submitted_at)) for name in columns],
         " OR ",
