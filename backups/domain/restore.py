@@ -204,6 +204,11 @@ class RestorePoint:
         return self.lsn if self.kind is PointKind.LSN else "its newest state"
 
 
+def whole_milliseconds(at: dt.datetime) -> dt.datetime:
+    """`at` cut to the millisecond, the finest grain of a point in time at Neon."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
 def rfc3339(at: dt.datetime) -> str:
     """`at` in UTC with milliseconds and `Z`. Raises ValueError for a time without a zone."""
     if at.tzinfo is None:

@@ -10,7 +10,7 @@ from django.db.models import F
 from backups.domain.execution import ExecutionState, Purpose, Step
 from backups.domain.ledger import Target
 from backups.domain.people import Actor, Capability
-from backups.domain.restore import PointKind, RestorePoint
+from backups.domain.restore import PointKind, RestorePoint, whole_milliseconds
 from backups.ledger.fields import Detail
 from backups.models import Execution, Look, LookState, ProtectedBranch
 from backups.selectors.clock import database_now
@@ -39,7 +39,7 @@ def open_look(*, actor: Actor, branch_id: int, point: RestorePoint, reason: str 
         look = Look.objects.create(
             branch=branch,
             point_kind=point.kind.value,
-            point_at=point.at,
+            point_at=whole_milliseconds(point.at) if point.at else None,
             point_lsn=point.lsn,
             person_id=actor.user_id,
             person_name=actor.name,

@@ -19,6 +19,7 @@ from backups.domain.restore import (
     Urgency,
     Verb,
     WritersStopped,
+    whole_milliseconds,
 )
 from backups.models import LedgerEvent, ProtectedBranch, RestoreRequest
 from backups.selectors.clock import database_now
@@ -101,7 +102,7 @@ def _fill(request: RestoreRequest, wish: Wish, branch: ProtectedBranch) -> None:
     request.branch = branch
     request.kind = wish.kind.value
     request.point_kind = wish.point.kind.value
-    request.point_at = wish.point.at
+    request.point_at = whole_milliseconds(wish.point.at) if wish.point.at else None
     request.point_lsn = wish.point.lsn
     request.point_entered_as = wish.point_entered_as
     request.scenario = wish.scenario.value
