@@ -2,19 +2,31 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
+import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+from neon_sandbox import keys
+from neon_sandbox.app import App
 from neon_sandbox.errors import SandboxError
 from neon_sandbox.ownership import when_parent_dies
 from neon_sandbox.plain import running_plain_postgres
+from neon_sandbox.plane import ROOT_CAPS
+from neon_sandbox.running import STORAGES, opened_sandbox
+from neon_sandbox.sandbox import OWNER_ROLE, Sandbox
+from neon_sandbox.server import Server, serving
+
+KEY_VARIABLE = "NEON_API_KEY"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         return int(options.run(options))
     except SandboxError as error:
@@ -30,8 +42,47 @@ def _parser() -> argparse.ArgumentParser:
         "the system. As root it runs as SANDBOX_PG_USER, else as postgres or nobody.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands)
     _add_postgres(commands)
     return parser
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "serve",
+        help="serve Neon's API over local PostgreSQL, in the foreground",
+        description="Serves Neon's API v2 on 127.0.0.1 until SIGTERM, SIGINT or the end of its parent. An empty state "
+        f"gets a first project with the root branch main and the role {OWNER_ROLE}. Prints one JSON line when ready: "
+        "url, project_id, branch_id, connection_uri, api_key_file. /_sandbox/faults, /calls, /settings and /keys "
+        "steer it; they take the same key.",
+    )
+    _add_state(parser)
+    parser.add_argument("--port", type=int, default=0, help="TCP port of the API on 127.0.0.1 (default: any free one)")
+    parser.add_argument(
+        "--database", action="append", metavar="NAME",
+        help="database of the first project (repeatable; default: carecircle)",
+    )
+    parser.add_argument(
+        "--storage", choices=STORAGES, default="postgres",
+        help="none: control plane only, without data (default: postgres)",
+    )
+    parser.add_argument(
+        "--key-env", default=KEY_VARIABLE, metavar="VARIABLE",
+        help=f"variable that holds the API key; unset: a key kept in DIR/api_key is used (default: {KEY_VARIABLE})",
+    )
+    parser.add_argument("--plan", choices=sorted(ROOT_CAPS), help="decides the caps (default: launch, or as it was)")
+    parser.add_argument(
+        "--history-seconds", type=int, default=86_400, metavar="N",
+        help="history window of the first project (default: 86400)",
+    )
+    parser.add_argument("--operation-seconds", type=float, metavar="N", help="every operation takes at least this long")
+    parser.add_argument("--connection-uri", metavar="URI", help="answer this URI for every branch (for --storage none)")
+    parser.add_argument(
+        "--track-commit-timestamp", action=argparse.BooleanOptionalAction, default=True,
+        help="have PostgreSQL remember when each transaction was committed (default: yes)",
+    )
+    parser.add_argument("--fsync", action="store_true", help="survive a power cut, not only a kill; slower")
+    parser.set_defaults(run=_run_serve)
 
 
 def _add_postgres(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -53,6 +104,49 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
         "--exit-with-parent", action=argparse.BooleanOptionalAction, default=True,
         help="stop when the process that started this one is gone (default: yes)",
     )
+
+
+def _run_serve(options: argparse.Namespace) -> int:
+    stop = stop_event(exit_with_parent=options.exit_with_parent)
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(opened_sandbox(
+            options.state, storage=options.storage, fsync=options.fsync,
+            track_commit_timestamp=options.track_commit_timestamp,
+        ))
+        wanted = {name: getattr(options, name) for name in ("plan", "operation_seconds", "connection_uri")}
+        sandbox.change_settings({name: value for name, value in wanted.items() if value is not None})
+        ready = _ready(sandbox, options)
+        server = stack.enter_context(serving(App(sandbox), options.port))
+        announce({"ready": "neon_sandbox", **_addresses(server), **ready})
+        stop.wait()
+    return 0
+
+
+def _ready(sandbox: Sandbox, options: argparse.Namespace) -> dict[str, object]:
+    project, branch = sandbox.ensure_project(
+        databases=options.database or ["carecircle"], history_seconds=options.history_seconds
+    )
+    ready: dict[str, object] = {"project_id": project.id, "branch_id": branch.id, "key_env": options.key_env}
+    if endpoint := sandbox.plane.endpoint_of(branch.id):
+        role, database = sandbox.plane.roles(branch.id)[0], sandbox.plane.databases(branch.id)[0]
+        ready["connection_uri"] = sandbox.plane.connection_uri(endpoint, role, database.name)
+    key = os.environ.get(options.key_env)
+    if not key:
+        key, ready["api_key_file"] = _kept_key(options.state / "api_key"), str(options.state.resolve() / "api_key")
+    sandbox.ensure_key(key, label="first")
+    return ready
+
+
+def _addresses(server: Server) -> dict[str, object]:
+    root = f"http://127.0.0.1:{server.port}"
+    return {"url": f"{root}/api/v2", "control_url": f"{root}/_sandbox", "pid": os.getpid()}
+
+
+def _kept_key(path: Path) -> str:
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(keys.new_key())
+    return path.read_text()
 
 
 def _run_postgres(options: argparse.Namespace) -> int:

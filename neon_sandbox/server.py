@@ -6,14 +6,15 @@ import io
 import socket
 import sys
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from neon_sandbox.app import LARGEST_BODY_BYTES, App, ConnectionDropped
 from neon_sandbox.cluster import LOOPBACK
+from neon_sandbox.errors import SandboxError
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -104,3 +105,17 @@ class Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
+
+
+@contextmanager
+def serving(app: App, port: int) -> Iterator[Server]:
+    """Listens on 127.0.0.1 until the end of the block. Port 0: any. Raises SandboxError when the port is taken."""
+    try:
+        server = Server(app, port)
+    except OSError as error:
+        raise SandboxError(f"Port {port} of 127.0.0.1 can not be used: {error.strerror}") from error
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

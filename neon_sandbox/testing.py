@@ -17,7 +17,7 @@ from neon_sandbox.keys import new_key
 from neon_sandbox.plain import PlainPostgres, running_plain_postgres
 from neon_sandbox.running import opened_sandbox
 from neon_sandbox.sandbox import Sandbox
-from neon_sandbox.server import Server
+from neon_sandbox.server import Server, serving
 
 ROOMY_BYTES = 4 << 30
 
@@ -125,9 +125,7 @@ def running_sandbox(
         api_key = new_key()
         sandbox.add_key(api_key, label="first")
         app = App(sandbox)
-        server = Server(app, port)
-        server.start()
-        stack.callback(server.stop)
+        server = stack.enter_context(serving(app, port))
         yield RunningSandbox(
             sandbox, server, app, api_key=api_key, project_id=project.id, branch_id=branch.id
         )

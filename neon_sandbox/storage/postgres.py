@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 
@@ -47,8 +48,8 @@ class PostgresStorage:
                 self.nodes.discard(path.name)
 
     def close(self) -> None:
-        for node in self._store.find(Node):
-            self.release(node.id)
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(self.release, [node.id for node in self._store.find(Node)]))
 
     def new_port(self) -> int:
         return free_port(avoid=[endpoint.port for endpoint in self._store.find(Endpoint)])
