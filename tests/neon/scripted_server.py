@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 Script = Callable[["Peer"], None]
 
@@ -144,7 +145,7 @@ def scripted_server(*scripts: Script, tls: ssl.SSLContext | None = None) -> Iter
         acceptor.join(5)
 
 
-def http(status: int, body: bytes | dict | str = b"", **headers: str) -> bytes:
+def http(status: int, body: bytes | dict[str, Any] | str = b"", **headers: str) -> bytes:
     """The bytes of one complete answer."""
     if isinstance(body, dict):
         body, headers = json.dumps(body).encode(), {"content_type": "application/json"} | headers
