@@ -90,10 +90,16 @@ class App:
 
     def _perform_badly(self, request: Request, call: dict[str, Any], fault: Fault) -> Reply:
         acts: dict[str, Callable[[Request, dict[str, Any], Fault], Reply]] = {
-            "lose_answer": self._lose_answer, "apply_late": self._apply_late, "status": self._status,
-            "error_after_success": self._error_after_success, "hang": self._hang, "html": self._html,
-            "drop_fields": self._drop_fields, "delay_operations": self._delay_operations,
-            "operation_fails": self._operation_fails, "revoke_key": self._revoke_key,
+            "lose_answer": self._lose_answer,
+            "apply_late": self._apply_late,
+            "status": self._status,
+            "error_after_success": self._error_after_success,
+            "hang": self._hang,
+            "html": self._html,
+            "drop_fields": self._drop_fields,
+            "delay_operations": self._delay_operations,
+            "operation_fails": self._operation_fails,
+            "revoke_key": self._revoke_key,
             "foreign_operation": self._foreign_operation,
         }
         act = acts.get(fault.kind)
@@ -194,14 +200,14 @@ def _headers(reply: Reply, request: Request, body: bytes) -> list[tuple[str, str
 
 
 def _request_from(environ: Mapping[str, Any]) -> Request:
-    headers = {
-        name[5:].lower().replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")
-    }
+    headers = {name[5:].lower().replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
     path = environ.get("PATH_INFO", "/")
     wanted_id = headers.get("x-request-id", "")
     return Request(
-        method=environ["REQUEST_METHOD"], path=path.removeprefix(PREFIX) or "/",
+        method=environ["REQUEST_METHOD"],
+        path=path.removeprefix(PREFIX) or "/",
         query=query_of(environ.get("QUERY_STRING", "")),
-        raw_body=environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)), headers=headers,
+        raw_body=environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)),
+        headers=headers,
         id=wanted_id if _REQUEST_ID.fullmatch(wanted_id) else str(uuid.uuid4()),
     )

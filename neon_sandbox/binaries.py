@@ -50,8 +50,14 @@ class Tools:
         """Starts a program in a session of its own, so that Ctrl-C in a terminal does not reach it."""
         with log_path.open("ab") as log:
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home,
-                env=_environment(self.home), start_new_session=True, **_identity(self.account),
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.home,
+                env=_environment(self.home),
+                start_new_session=True,
+                **_identity(self.account),
             )
 
     def run(self, command: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -229,8 +235,13 @@ def _reaches(path: Path, account: Account) -> bool:
 
 def _run(command: Sequence[str], *, home: Path, account: Account | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=home,
-        env=_environment(home), **_identity(account),
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=home,
+        env=_environment(home),
+        **_identity(account),
     )
 
 

@@ -18,10 +18,19 @@ class Calls:
 
     def begin(self, request: Request) -> dict[str, Any]:
         call = {
-            "at": times.shown_exactly(times.now()), "method": request.method, "path": request.path,
-            "query": dict(request.query), "body": _body(request.raw_body), "request_id": request.id,
-            "user_agent": request.headers.get("user-agent", ""), "status": None, "seconds": None,
-            "applied": False, "answered": False, "fault": None, "_started": time.monotonic(),
+            "at": times.shown_exactly(times.now()),
+            "method": request.method,
+            "path": request.path,
+            "query": dict(request.query),
+            "body": _body(request.raw_body),
+            "request_id": request.id,
+            "user_agent": request.headers.get("user-agent", ""),
+            "status": None,
+            "seconds": None,
+            "applied": False,
+            "answered": False,
+            "fault": None,
+            "_started": time.monotonic(),
         }
         with self._lock:
             call["number"] = len(self._calls) + 1

@@ -59,26 +59,37 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_state(parser)
     parser.add_argument("--port", type=int, default=0, help="TCP port of the API on 127.0.0.1 (default: any free one)")
     parser.add_argument(
-        "--database", action="append", metavar="NAME",
+        "--database",
+        action="append",
+        metavar="NAME",
         help="database of the first project (repeatable; default: carecircle)",
     )
     parser.add_argument(
-        "--storage", choices=STORAGES, default="postgres",
+        "--storage",
+        choices=STORAGES,
+        default="postgres",
         help="none: control plane only, without data (default: postgres)",
     )
     parser.add_argument(
-        "--key-env", default=KEY_VARIABLE, metavar="VARIABLE",
+        "--key-env",
+        default=KEY_VARIABLE,
+        metavar="VARIABLE",
         help=f"variable that holds the API key; unset: a key kept in DIR/api_key is used (default: {KEY_VARIABLE})",
     )
     parser.add_argument("--plan", choices=sorted(ROOT_CAPS), help="decides the caps (default: launch, or as it was)")
     parser.add_argument(
-        "--history-seconds", type=int, default=86_400, metavar="N",
+        "--history-seconds",
+        type=int,
+        default=86_400,
+        metavar="N",
         help="history window of the first project (default: 86400)",
     )
     parser.add_argument("--operation-seconds", type=float, metavar="N", help="every operation takes at least this long")
     parser.add_argument("--connection-uri", metavar="URI", help="answer this URI for every branch (for --storage none)")
     parser.add_argument(
-        "--track-commit-timestamp", action=argparse.BooleanOptionalAction, default=True,
+        "--track-commit-timestamp",
+        action=argparse.BooleanOptionalAction,
+        default=True,
         help="have PostgreSQL remember when each transaction was committed (default: yes)",
     )
     parser.add_argument("--fsync", action="store_true", help="survive a power cut, not only a kill; slower")
@@ -101,7 +112,9 @@ def _add_postgres(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 def _add_state(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="directory for all data")
     parser.add_argument(
-        "--exit-with-parent", action=argparse.BooleanOptionalAction, default=True,
+        "--exit-with-parent",
+        action=argparse.BooleanOptionalAction,
+        default=True,
         help="stop when the process that started this one is gone (default: yes)",
     )
 
@@ -109,10 +122,14 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
 def _run_serve(options: argparse.Namespace) -> int:
     stop = stop_event(exit_with_parent=options.exit_with_parent)
     with ExitStack() as stack:
-        sandbox = stack.enter_context(opened_sandbox(
-            options.state, storage=options.storage, fsync=options.fsync,
-            track_commit_timestamp=options.track_commit_timestamp,
-        ))
+        sandbox = stack.enter_context(
+            opened_sandbox(
+                options.state,
+                storage=options.storage,
+                fsync=options.fsync,
+                track_commit_timestamp=options.track_commit_timestamp,
+            )
+        )
         wanted = {name: getattr(options, name) for name in ("plan", "operation_seconds", "connection_uri")}
         sandbox.change_settings({name: value for name, value in wanted.items() if value is not None})
         ready = _ready(sandbox, options)
@@ -154,8 +171,11 @@ def _run_postgres(options: argparse.Namespace) -> int:
     databases = tuple(options.database or ["carecircle_ops"])
     with running_plain_postgres(options.state, port=options.port, databases=databases) as server:
         ready = {
-            "ready": "postgres", "url": server.url(databases[0]), "port": server.cluster.port,
-            "databases": list(databases), "pid": server.cluster.running_pid(),
+            "ready": "postgres",
+            "url": server.url(databases[0]),
+            "port": server.cluster.port,
+            "databases": list(databases),
+            "pid": server.cluster.running_pid(),
         }
         announce(ready)
         stop.wait()

@@ -138,8 +138,20 @@ class Cluster:
         if self.tools.major >= 17:
             locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         return self.tools.command(
-            "initdb", "-D", str(self.data_dir), "-E", "UTF8", *locale, "-U", SUPERUSER, "-A", "scram-sha-256",
-            f"--pwfile={password_file}", "-N", "--no-instructions", "--wal-segsize=1",
+            "initdb",
+            "-D",
+            str(self.data_dir),
+            "-E",
+            "UTF8",
+            *locale,
+            "-U",
+            SUPERUSER,
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={password_file}",
+            "-N",
+            "--no-instructions",
+            "--wal-segsize=1",
         )
 
     def _refuse_other_major(self) -> None:

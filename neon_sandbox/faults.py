@@ -51,8 +51,13 @@ class Fault:
 
     def shown(self) -> dict[str, Any]:
         return {
-            "id": self.id, "kind": self.kind, "method": self.method, "path": self.path, "times": self.times,
-            "parameters": dict(self.parameters), "used": self.used,
+            "id": self.id,
+            "kind": self.kind,
+            "method": self.method,
+            "path": self.path,
+            "times": self.times,
+            "parameters": dict(self.parameters),
+            "used": self.used,
         }
 
     def seconds(self, default: float) -> float:
@@ -70,8 +75,11 @@ def fault_from(values: Mapping[str, Any]) -> Fault:
         raise ApiProblem(400, "path must be a regular expression") from None
     method = values.get("method")
     return Fault(
-        kind=values["kind"], method=method.upper() if method else None, path=values.get("path", ""),
-        times=values.get("times", 1), parameters=values.get("parameters") or {},
+        kind=values["kind"],
+        method=method.upper() if method else None,
+        path=values.get("path", ""),
+        times=values.get("times", 1),
+        parameters=values.get("parameters") or {},
     )
 
 

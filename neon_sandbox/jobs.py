@@ -222,5 +222,3 @@ KINDS: Mapping[str, JobKind] = {
     "create_database": JobKind(work={"apply_config": _create_database}, undo=_drop_created),
     "foreign": JobKind(),
 }
-
-

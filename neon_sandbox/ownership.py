@@ -94,8 +94,12 @@ def _start_warden(lock: int, clusters_dir: Path) -> subprocess.Popen[bytes]:
     # Run as a file with the standard library only: quick to start, and independent of where the package lies.
     return subprocess.Popen(
         [sys.executable, "-c", "from neon_sandbox.ownership import _warden; _warden()", str(clusters_dir)],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=[lock],
-        start_new_session=True, cwd=Path(__file__).resolve().parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=[lock],
+        start_new_session=True,
+        cwd=Path(__file__).resolve().parents[1],
     )
 
 

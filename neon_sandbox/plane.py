@@ -65,15 +65,23 @@ class Plane:
             raise problems.locked()
 
     def schedule(
-        self, project_id: str, kind: str, planned: Sequence[Planned], arguments: Mapping[str, Any],
+        self,
+        project_id: str,
+        kind: str,
+        planned: Sequence[Planned],
+        arguments: Mapping[str, Any],
         effects: Mapping[str, Any] | None = None,
     ) -> list[Operation]:
         """Writes a job and its operations; part of the caller's transaction. Raises 423 when others are unfinished."""
         self.refuse_if_locked(project_id)
         operations = [self._operation(project_id, item, effects or {}) for item in planned]
         job = Job(
-            id=str(uuid.uuid4()), project_id=project_id, kind=kind, operation_ids=[o.id for o in operations],
-            created_at=self.moment(), arguments=dict(arguments),
+            id=str(uuid.uuid4()),
+            project_id=project_id,
+            kind=kind,
+            operation_ids=[o.id for o in operations],
+            created_at=self.moment(),
+            arguments=dict(arguments),
         )
         for entity in (*operations, job):
             self.store.put(entity)
@@ -84,8 +92,13 @@ class Plane:
         moment = self.moment()
         failure = effects.get("failure")
         return Operation(
-            id=str(uuid.uuid4()), project_id=project_id, branch_id=planned.branch_id, endpoint_id=planned.endpoint_id,
-            action=planned.action, created_at=moment, updated_at=moment,
+            id=str(uuid.uuid4()),
+            project_id=project_id,
+            branch_id=planned.branch_id,
+            endpoint_id=planned.endpoint_id,
+            action=planned.action,
+            created_at=moment,
+            updated_at=moment,
             extra_seconds=float(effects.get("extra_seconds", 0)),
             failure=failure if failure and failure.get("action") in (None, planned.action) else None,
         )

@@ -4,9 +4,7 @@ from __future__ import annotations
 class ApiProblem(Exception):
     """An answer in the form of Neon's GeneralError. Nothing was changed when one is raised."""
 
-    def __init__(
-        self, status: int, message: str, code: str = "", *, headers: tuple[tuple[str, str], ...] = ()
-    ) -> None:
+    def __init__(self, status: int, message: str, code: str = "", *, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
@@ -19,6 +17,4 @@ def not_found(what: str) -> ApiProblem:
 
 
 def locked() -> ApiProblem:
-    return ApiProblem(
-        423, "project already has running conflicting operations, scheduling of new ones is prohibited"
-    )
+    return ApiProblem(423, "project already has running conflicting operations, scheduling of new ones is prohibited")

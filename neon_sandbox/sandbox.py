@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from neon_sandbox import ids, keys, times
-from neon_sandbox.api.branches import new_node_id, new_password, schedule_deletion
+from neon_sandbox.api.branches import schedule_deletion
 from neon_sandbox.api.catalog import next_database_number
 from neon_sandbox.api.endpoints import new_endpoint
 from neon_sandbox.api.projects import ORGANISATION_ID
+from neon_sandbox.api.rules import new_node_id, new_password
 from neon_sandbox.calls import Calls
 from neon_sandbox.entities import Branch, Database, Endpoint, Operation, Project, Role, Settings
 from neon_sandbox.faults import Faults
@@ -62,12 +63,25 @@ class Sandbox:
         """A project with a root branch `main`, its compute running, and these databases."""
         moment = self.plane.moment()
         project = Project(
-            id=ids.project_id(), name=name, org_id=ORGANISATION_ID, pg_version=17,
-            history_retention_seconds=history_seconds, created_at=moment, updated_at=moment,
+            id=ids.project_id(),
+            name=name,
+            org_id=ORGANISATION_ID,
+            pg_version=17,
+            history_retention_seconds=history_seconds,
+            created_at=moment,
+            updated_at=moment,
         )
         branch = Branch(
-            id=ids.branch_id(), project_id=project.id, name="main", node_id=new_node_id(), created_at=moment,
-            updated_at=moment, state_changed_at=moment, history_from=moment, default=True, original_root=True,
+            id=ids.branch_id(),
+            project_id=project.id,
+            name="main",
+            node_id=new_node_id(),
+            created_at=moment,
+            updated_at=moment,
+            state_changed_at=moment,
+            history_from=moment,
+            default=True,
+            original_root=True,
             current_state="ready",
         )
         role = Role(f"{branch.id}/{role_name}", branch.id, role_name, new_password(), moment)

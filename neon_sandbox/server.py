@@ -42,8 +42,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _environ(self, body: bytes) -> dict[str, Any]:
         url = urlsplit(self.path)
         environ: dict[str, Any] = {
-            "REQUEST_METHOD": self.command, "PATH_INFO": unquote(url.path), "QUERY_STRING": url.query,
-            "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": unquote(url.path),
+            "QUERY_STRING": url.query,
+            "CONTENT_LENGTH": str(len(body)),
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "wsgi.input": io.BytesIO(body),
         }
         for name, value in self.headers.items():

@@ -21,8 +21,16 @@ from neon_sandbox.entities import Stored
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        entities.Project, entities.Branch, entities.Endpoint, entities.Role, entities.Database, entities.Operation,
-        entities.Job, entities.Key, entities.Node, entities.Settings,
+        entities.Project,
+        entities.Branch,
+        entities.Endpoint,
+        entities.Role,
+        entities.Database,
+        entities.Operation,
+        entities.Job,
+        entities.Key,
+        entities.Node,
+        entities.Settings,
     )
 }
 

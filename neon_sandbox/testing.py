@@ -57,9 +57,9 @@ class FaultSwitch:
         self, kind: str, *, method: str | None = None, path: str = "", times: int | None = 1, **parameters: Any
     ) -> Fault:
         """`path` is a regular expression searched in the path without /api/v2; `faults.KINDS` lists the kinds."""
-        return self._faults.add(fault_from(
-            {"kind": kind, "method": method, "path": path, "times": times, "parameters": parameters}
-        ))
+        return self._faults.add(
+            fault_from({"kind": kind, "method": method, "path": path, "times": times, "parameters": parameters})
+        )
 
     def clear(self) -> None:
         self._faults.clear()
@@ -83,7 +83,8 @@ class RunningSandbox:
     def calls(self, method: str | None = None, path_end: str = "") -> list[dict[str, Any]]:
         """Recorded calls, oldest first; each has method, path, query, body, status, applied, answered, fault."""
         return [
-            call for call in self.sandbox.calls.all()
+            call
+            for call in self.sandbox.calls.all()
             if method in (None, call["method"]) and call["path"].endswith(path_end)
         ]
 
@@ -111,8 +112,13 @@ class RunningSandbox:
 
 @contextmanager
 def running_sandbox(
-    storage: str = "none", state_dir: Path | None = None, *, databases: Sequence[str] = ("carecircle",),
-    port: int = 0, track_commit_timestamp: bool = True, **settings: Any,
+    storage: str = "none",
+    state_dir: Path | None = None,
+    *,
+    databases: Sequence[str] = ("carecircle",),
+    port: int = 0,
+    track_commit_timestamp: bool = True,
+    **settings: Any,
 ) -> Iterator[RunningSandbox]:
     """A sandbox with one project and its root branch `main`, ended and (without `state_dir`) forgotten at the end."""
     with ExitStack() as stack:
@@ -126,6 +132,4 @@ def running_sandbox(
         sandbox.add_key(api_key, label="first")
         app = App(sandbox)
         server = stack.enter_context(serving(app, port))
-        yield RunningSandbox(
-            sandbox, server, app, api_key=api_key, project_id=project.id, branch_id=branch.id
-        )
+        yield RunningSandbox(sandbox, server, app, api_key=api_key, project_id=project.id, branch_id=branch.id)

@@ -23,8 +23,8 @@ class Workers:
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
         self._stopping = threading.Event()
-        self._wake = threading.Condition()
         self._threads: dict[str, threading.Thread] = {}
+        self._wake: dict[str, threading.Event] = {}
         plane.wake_workers = self._notify
 
     def start(self) -> None:
@@ -34,6 +34,7 @@ class Workers:
     def add(self, project_id: str) -> None:
         thread = threading.Thread(target=self._serve, args=[project_id], name=f"worker-{project_id}", daemon=True)
         self._threads[project_id] = thread
+        self._wake[project_id] = threading.Event()
         thread.start()
 
     def stop(self) -> None:
@@ -43,15 +44,16 @@ class Workers:
             thread.join()
 
     def _notify(self) -> None:
-        with self._wake:
-            self._wake.notify_all()
+        for wake in list(self._wake.values()):
+            wake.set()
 
     def _serve(self, project_id: str) -> None:
+        wake = self._wake[project_id]
         while not self._stopping.is_set():
+            wake.clear()  # before looking, so that a job that comes meanwhile is not slept over
             jobs = self._plane.store.find(Job, lambda job: job.project_id == project_id and not job.done)
             if not jobs:
-                with self._wake:
-                    self._wake.wait(0.2)
+                wake.wait()
                 continue
             try:
                 self._perform(jobs[0])
@@ -94,7 +96,10 @@ class Workers:
         seconds = float(failure.get("seconds", 1))
         message = str(failure.get("error", "compute node could not be reached"))
         operation = self._note(
-            operation, status="failed", error=message, failures_count=operation.failures_count + 1,
+            operation,
+            status="failed",
+            error=message,
+            failures_count=operation.failures_count + 1,
             retry_at=self._plane.moment() + timedelta(seconds=seconds),
         )
         self._pause(seconds)

@@ -6,10 +6,11 @@ import re
 
 from neon_sandbox import problems
 from neon_sandbox.api import shapes
-from neon_sandbox.api.branches import find_branch, new_password
+from neon_sandbox.api.branches import find_branch
 from neon_sandbox.api.endpoints import find_endpoint
 from neon_sandbox.api.projects import find_project
 from neon_sandbox.api.request import Reply, Request, text_of
+from neon_sandbox.api.rules import new_password
 from neon_sandbox.entities import Branch, Database, Endpoint, Role
 from neon_sandbox.plane import Plane, Planned
 from neon_sandbox.problems import ApiProblem
@@ -44,8 +45,11 @@ def create_role(plane: Plane, request: Request, project_id: str, branch_id: str)
             raise ApiProblem(409, "role already exists")
         role = Role(f"{branch_id}/{name}", branch_id, name, new_password(), plane.moment())
         operations = plane.schedule(
-            project_id, "create_role", [Planned("apply_config", branch_id)],
-            {"node_id": branch.node_id, "node_ids": [branch.node_id], "role_id": role.id}, request.effects,
+            project_id,
+            "create_role",
+            [Planned("apply_config", branch_id)],
+            {"node_id": branch.node_id, "node_ids": [branch.node_id], "role_id": role.id},
+            request.effects,
         )
         plane.store.put(role)
     return Reply(201, {"role": shapes.role(role, password=True), "operations": shapes.operations(operations)})
@@ -63,8 +67,11 @@ def create_database(plane: Plane, request: Request, project_id: str, branch_id: 
             f"{branch_id}/{name}", branch_id, next_database_number(plane), name, owner.name, plane.moment()
         )
         operations = plane.schedule(
-            project_id, "create_database", [Planned("apply_config", branch_id)],
-            {"node_id": branch.node_id, "node_ids": [branch.node_id], "database_id": database.id}, request.effects,
+            project_id,
+            "create_database",
+            [Planned("apply_config", branch_id)],
+            {"node_id": branch.node_id, "node_ids": [branch.node_id], "database_id": database.id},
+            request.effects,
         )
         plane.store.put(database)
     return Reply(201, {"database": shapes.database(database), "operations": shapes.operations(operations)})

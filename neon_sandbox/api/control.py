@@ -48,10 +48,15 @@ def update_settings(sandbox: Sandbox, request: Request) -> Reply:
 
 
 def list_keys(sandbox: Sandbox, request: Request) -> Reply:
-    return Reply(200, {"keys": [
-        {"label": key.label, "kind": key.kind, "revoked_at": times.shown(key.revoked_at)}
-        for key in sandbox.plane.store.find(Key)
-    ]})
+    return Reply(
+        200,
+        {
+            "keys": [
+                {"label": key.label, "kind": key.kind, "revoked_at": times.shown(key.revoked_at)}
+                for key in sandbox.plane.store.find(Key)
+            ]
+        },
+    )
 
 
 def add_key(sandbox: Sandbox, request: Request) -> Reply:

@@ -63,9 +63,16 @@ def suspend_endpoint(plane: Plane, request: Request, project_id: str, endpoint_i
 def new_endpoint(plane: Plane, branch: Branch, wanted: Mapping[str, Any]) -> Endpoint:
     moment = plane.moment()
     endpoint = Endpoint(
-        id=ids.endpoint_id(), project_id=branch.project_id, branch_id=branch.id, node_id=branch.node_id,
-        port=plane.storage.new_port(), created_at=moment, updated_at=moment, current_state="init",
-        pending_state="active", min_cu=_cu(wanted, "autoscaling_limit_min_cu"),
+        id=ids.endpoint_id(),
+        project_id=branch.project_id,
+        branch_id=branch.id,
+        node_id=branch.node_id,
+        port=plane.storage.new_port(),
+        created_at=moment,
+        updated_at=moment,
+        current_state="init",
+        pending_state="active",
+        min_cu=_cu(wanted, "autoscaling_limit_min_cu"),
         max_cu=_cu(wanted, "autoscaling_limit_max_cu"),
         suspend_timeout_seconds=int(wanted.get("suspend_timeout_seconds") or 0),
     )
@@ -110,9 +117,13 @@ def _schedule(
     plane: Plane, kind: str, action: str, endpoint: Endpoint, effects: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     operations = plane.schedule(
-        endpoint.project_id, kind, [Planned(action, endpoint.branch_id, endpoint.id)],
+        endpoint.project_id,
+        kind,
+        [Planned(action, endpoint.branch_id, endpoint.id)],
         {
-            "endpoint_id": endpoint.id, "branch_id": endpoint.branch_id, "node_ids": [endpoint.node_id],
+            "endpoint_id": endpoint.id,
+            "branch_id": endpoint.branch_id,
+            "node_ids": [endpoint.node_id],
             "state_before": endpoint.current_state if endpoint.current_state != "init" else "idle",
         },
         effects,

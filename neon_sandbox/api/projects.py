@@ -30,7 +30,9 @@ def list_projects(plane: Plane, request: Request) -> Reply:
     page = paging.page_after_id(request, found, lambda project: project.id, maximum=400)
     body: dict[str, Any] = {
         "projects": [shapes.project_item(project, plane.settings.plan) for project in page],
-        "unavailable_project_ids": [], "applications": {}, "integrations": {},
+        "unavailable_project_ids": [],
+        "applications": {},
+        "integrations": {},
     }
     if page:
         body["pagination"] = {"cursor": page[-1].id}
@@ -78,15 +80,38 @@ def auth(plane: Plane, request: Request) -> Reply:
 
 
 def me(plane: Plane, request: Request) -> Reply:
-    return Reply(200, {
-        "id": "7d5a2a4e-0000-4000-8000-000000000001", "login": "local", "email": "owner@example.com",
-        "name": "Local", "last_name": "Owner", "image": "", "plan": plane.settings.plan, "auth_accounts": [],
-        "projects_limit": 100, "branches_limit": plane.branch_cap(), "max_autoscaling_limit": 8,
-    })
+    return Reply(
+        200,
+        {
+            "id": "7d5a2a4e-0000-4000-8000-000000000001",
+            "login": "local",
+            "email": "owner@example.com",
+            "name": "Local",
+            "last_name": "Owner",
+            "image": "",
+            "plan": plane.settings.plan,
+            "auth_accounts": [],
+            "projects_limit": 100,
+            "branches_limit": plane.branch_cap(),
+            "max_autoscaling_limit": 8,
+        },
+    )
 
 
 def my_organizations(plane: Plane, request: Request) -> Reply:
-    return Reply(200, {"organizations": [{
-        "id": ORGANISATION_ID, "name": "Local", "handle": "local", "plan": plane.settings.plan,
-        "managed_by": "console", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
-    }]})
+    return Reply(
+        200,
+        {
+            "organizations": [
+                {
+                    "id": ORGANISATION_ID,
+                    "name": "Local",
+                    "handle": "local",
+                    "plan": plane.settings.plan,
+                    "managed_by": "console",
+                    "created_at": "2026-01-01T00:00:00Z",
+                    "updated_at": "2026-01-01T00:00:00Z",
+                }
+            ]
+        },
+    )

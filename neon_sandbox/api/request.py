@@ -41,9 +41,7 @@ class Request:
         if value is None and not required:
             return {}
         if not isinstance(value, dict):
-            raise ApiProblem(
-                400, f"invalid request: decode application/json: invalid: {name} (field required)"
-            )
+            raise ApiProblem(400, f"invalid request: decode application/json: invalid: {name} (field required)")
         return value
 
     def whole_number(self, name: str, *, default: int, maximum: int) -> int:

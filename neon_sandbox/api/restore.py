@@ -9,16 +9,16 @@ from typing import Any
 
 from neon_sandbox import ids, problems, times
 from neon_sandbox.api import shapes
-from neon_sandbox.api.branches import (
+from neon_sandbox.api.branches import find_branch
+from neon_sandbox.api.projects import find_project
+from neon_sandbox.api.request import Reply, Request, text_of
+from neon_sandbox.api.rules import (
     check_point,
-    find_branch,
     new_node_id,
     read_point,
     refuse_taken_name,
     refuse_too_many,
 )
-from neon_sandbox.api.projects import find_project
-from neon_sandbox.api.request import Reply, Request, text_of
 from neon_sandbox.entities import Branch, Operation
 from neon_sandbox.jobs import point_arguments
 from neon_sandbox.plane import Plane, Planned
@@ -57,9 +57,7 @@ def restore_branch(plane: Plane, request: Request, project_id: str, branch_id: s
 def _read(plane: Plane, target: Branch, body: Mapping[str, Any]) -> Restore:
     source_id = text_of(body, "source_branch_id")
     if source_id is None:
-        raise ApiProblem(
-            400, "invalid request: decode application/json: invalid: source_branch_id (field required)"
-        )
+        raise ApiProblem(400, "invalid request: decode application/json: invalid: source_branch_id (field required)")
     source = plane.store.get(Branch, source_id)
     if source is None or source.project_id != target.project_id:
         raise problems.not_found("source branch")
@@ -106,10 +104,19 @@ def _preserve(plane: Plane, restore: Restore) -> Branch:
     target = restore.target
     moment = plane.moment()
     preserved = Branch(
-        id=ids.branch_id(), project_id=target.project_id, name=restore.preserve_under_name or "",
-        node_id=target.node_id, parent_id=target.parent_id, parent_lsn=target.parent_lsn,
-        parent_timestamp=target.parent_timestamp, created_at=moment, updated_at=moment, state_changed_at=moment,
-        history_from=target.history_from, current_state="init", pending_state="ready",
+        id=ids.branch_id(),
+        project_id=target.project_id,
+        name=restore.preserve_under_name or "",
+        node_id=target.node_id,
+        parent_id=target.parent_id,
+        parent_lsn=target.parent_lsn,
+        parent_timestamp=target.parent_timestamp,
+        created_at=moment,
+        updated_at=moment,
+        state_changed_at=moment,
+        history_from=target.history_from,
+        current_state="init",
+        pending_state="ready",
         kept_for_history=target.parent_id is None and not restore.from_itself,
     )
     plane.store.put(preserved)
@@ -124,7 +131,11 @@ def _point_to_new_data(plane: Plane, restore: Restore, preserved: Branch | None,
     is_child = target.parent_id is not None
     life = target.ttl_interval_seconds
     return plane.change_branch(
-        target, node_id=node_id, last_reset_at=plane.moment(), current_state="resetting", pending_state="ready",
+        target,
+        node_id=node_id,
+        last_reset_at=plane.moment(),
+        current_state="resetting",
+        pending_state="ready",
         parent_id=preserved.id if is_child and preserved else target.parent_id,
         history_from=times.now() if is_child else min(restore.source.history_from, target.history_from),
         expires_at=times.now() + timedelta(seconds=life) if life else target.expires_at,
@@ -145,8 +156,13 @@ def _replace_catalog(plane: Plane, restore: Restore) -> None:
 
 
 def _schedule(
-    plane: Plane, restore: Restore, restored: Branch, preserved: Branch | None, node_id: str,
-    catalog_before: Mapping[str, Any], effects: Mapping[str, Any],
+    plane: Plane,
+    restore: Restore,
+    restored: Branch,
+    preserved: Branch | None,
+    node_id: str,
+    catalog_before: Mapping[str, Any],
+    effects: Mapping[str, Any],
 ) -> list[Operation]:
     target = restore.target
     endpoint = plane.endpoint_of(target.id)
@@ -155,13 +171,20 @@ def _schedule(
     if endpoint is not None:
         planned.append(Planned("start_compute" if was_active else "apply_config", target.id, endpoint.id))
     arguments = {
-        "branch_id": target.id, "node_id": node_id, "old_node_id": target.node_id,
-        "source_node_id": restore.source.node_id, "point": point_arguments(restore.point),
+        "branch_id": target.id,
+        "node_id": node_id,
+        "old_node_id": target.node_id,
+        "source_node_id": restore.source.node_id,
+        "point": point_arguments(restore.point),
         "node_ids": [node_id, target.node_id, restore.source.node_id],
-        "endpoint_id": endpoint.id if endpoint else None, "was_active": was_active,
-        "preserved_id": preserved.id if preserved else None, "catalog_before": catalog_before,
+        "endpoint_id": endpoint.id if endpoint else None,
+        "was_active": was_active,
+        "preserved_id": preserved.id if preserved else None,
+        "catalog_before": catalog_before,
         "before": {
-            "last_reset_at": target.last_reset_at, "parent_id": target.parent_id, "expires_at": target.expires_at,
+            "last_reset_at": target.last_reset_at,
+            "parent_id": target.parent_id,
+            "expires_at": target.expires_at,
             "history_from": target.history_from,
         },
     }

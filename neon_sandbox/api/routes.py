@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from neon_sandbox.api import branches, catalog, control, endpoints, projects, restore
+from neon_sandbox.api import branches, catalog, control, create_branch, endpoints, projects, restore
 from neon_sandbox.api.request import Handler
 
 Routes = Sequence[tuple[str, re.Pattern[str], Handler]]
@@ -28,7 +28,7 @@ NEON: Routes = _compiled(
     ("GET", "/projects/{project_id}/operations/{operation_id}", projects.get_operation),
     ("GET", "/projects/{project_id}/connection_uri", catalog.connection_uri),
     ("GET", "/projects/{project_id}/branches", branches.list_branches),
-    ("POST", "/projects/{project_id}/branches", branches.create_branch),
+    ("POST", "/projects/{project_id}/branches", create_branch.create_branch),
     ("GET", "/projects/{project_id}/branches/count", branches.count_branches),
     ("GET", "/projects/{project_id}/branches/{branch_id}", branches.get_branch),
     ("PATCH", "/projects/{project_id}/branches/{branch_id}", branches.update_branch),

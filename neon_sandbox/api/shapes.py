@@ -15,21 +15,39 @@ def _present(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def project(entity: Project, plan: str) -> dict[str, Any]:
     return {
-        "id": entity.id, "name": entity.name, "org_id": entity.org_id, "owner_id": entity.org_id,
-        "platform_id": "aws", "region_id": entity.region_id, "proxy_host": "127.0.0.1", "provisioner": "k8s-neonvm",
-        "pg_version": entity.pg_version, "history_retention_seconds": entity.history_retention_seconds,
-        "synthetic_storage_size": 0, "data_storage_bytes_hour": 0, "data_transfer_bytes": 0,
-        "written_data_bytes": 0, "compute_time_seconds": 0, "active_time_seconds": 0, "cpu_used_sec": 0,
-        "consumption_period_start": "0001-01-01T00:00:00Z", "consumption_period_end": "0001-01-01T00:00:00Z",
+        "id": entity.id,
+        "name": entity.name,
+        "org_id": entity.org_id,
+        "owner_id": entity.org_id,
+        "platform_id": "aws",
+        "region_id": entity.region_id,
+        "proxy_host": "127.0.0.1",
+        "provisioner": "k8s-neonvm",
+        "pg_version": entity.pg_version,
+        "history_retention_seconds": entity.history_retention_seconds,
+        "synthetic_storage_size": 0,
+        "data_storage_bytes_hour": 0,
+        "data_transfer_bytes": 0,
+        "written_data_bytes": 0,
+        "compute_time_seconds": 0,
+        "active_time_seconds": 0,
+        "cpu_used_sec": 0,
+        "consumption_period_start": "0001-01-01T00:00:00Z",
+        "consumption_period_end": "0001-01-01T00:00:00Z",
         "default_endpoint_settings": {"autoscaling_limit_min_cu": 0.25, "autoscaling_limit_max_cu": 0.25},
         "settings": {"quota": {}, "enable_logical_replication": False, "hipaa": False},
         "owner": {
-            "email": "owner@example.com", "name": "Local owner", "branches_limit": -1,
+            "email": "owner@example.com",
+            "name": "Local owner",
+            "branches_limit": -1,
             "subscription_type": f"{plan}_v3",
         },
-        "store_passwords": True, "creation_source": "console", "branch_logical_size_limit": 8192,
+        "store_passwords": True,
+        "creation_source": "console",
+        "branch_logical_size_limit": 8192,
         "branch_logical_size_limit_bytes": 8192 << 20,
-        "created_at": times.shown(entity.created_at), "updated_at": times.shown(entity.updated_at),
+        "created_at": times.shown(entity.created_at),
+        "updated_at": times.shown(entity.updated_at),
     }
 
 
@@ -39,54 +57,99 @@ def project_item(entity: Project, plan: str) -> dict[str, Any]:
 
 
 def branch(entity: Branch) -> dict[str, Any]:
-    return _present({
-        "id": entity.id, "project_id": entity.project_id, "name": entity.name,
-        "parent_id": entity.parent_id, "parent_lsn": times.shown_lsn(entity.parent_lsn),
-        "parent_timestamp": times.shown(entity.parent_timestamp),
-        "current_state": entity.current_state, "pending_state": entity.pending_state,
-        "state_changed_at": times.shown(entity.state_changed_at), "creation_source": "console",
-        "primary": entity.default, "default": entity.default, "protected": entity.protected,
-        "cpu_used_sec": 0, "compute_time_seconds": 0, "active_time_seconds": 0, "written_data_bytes": 0,
-        "data_transfer_bytes": 0, "created_at": times.shown(entity.created_at),
-        "updated_at": times.shown(entity.updated_at), "created_by": {"name": entity.created_by, "image": ""},
-        "init_source": "parent-data", "expires_at": times.shown(entity.expires_at),
-        "ttl_interval_seconds": entity.ttl_interval_seconds, "last_reset_at": times.shown(entity.last_reset_at),
-        "restore_status": entity.restore_status, "restricted_actions": entity.restricted_actions or None,
-    })
+    return _present(
+        {
+            "id": entity.id,
+            "project_id": entity.project_id,
+            "name": entity.name,
+            "parent_id": entity.parent_id,
+            "parent_lsn": times.shown_lsn(entity.parent_lsn),
+            "parent_timestamp": times.shown(entity.parent_timestamp),
+            "current_state": entity.current_state,
+            "pending_state": entity.pending_state,
+            "state_changed_at": times.shown(entity.state_changed_at),
+            "creation_source": "console",
+            "primary": entity.default,
+            "default": entity.default,
+            "protected": entity.protected,
+            "cpu_used_sec": 0,
+            "compute_time_seconds": 0,
+            "active_time_seconds": 0,
+            "written_data_bytes": 0,
+            "data_transfer_bytes": 0,
+            "created_at": times.shown(entity.created_at),
+            "updated_at": times.shown(entity.updated_at),
+            "created_by": {"name": entity.created_by, "image": ""},
+            "init_source": "parent-data",
+            "expires_at": times.shown(entity.expires_at),
+            "ttl_interval_seconds": entity.ttl_interval_seconds,
+            "last_reset_at": times.shown(entity.last_reset_at),
+            "restore_status": entity.restore_status,
+            "restricted_actions": entity.restricted_actions or None,
+        }
+    )
 
 
 def annotation(entity: Branch) -> dict[str, Any]:
     return {
-        "object": {"type": "console/branch", "id": entity.id}, "value": entity.annotation,
-        "created_at": times.shown(entity.created_at), "updated_at": times.shown(entity.updated_at),
+        "object": {"type": "console/branch", "id": entity.id},
+        "value": entity.annotation,
+        "created_at": times.shown(entity.created_at),
+        "updated_at": times.shown(entity.updated_at),
     }
 
 
 def endpoint(entity: Endpoint) -> dict[str, Any]:
     # `port` is not Neon's: its endpoints share one port and differ by host, here they differ by port.
-    return _present({
-        "id": entity.id, "host": "127.0.0.1", "port": entity.port, "project_id": entity.project_id,
-        "branch_id": entity.branch_id, "type": "read_write", "region_id": "aws-us-east-2",
-        "current_state": entity.current_state, "pending_state": entity.pending_state,
-        "autoscaling_limit_min_cu": entity.min_cu, "autoscaling_limit_max_cu": entity.max_cu,
-        "suspend_timeout_seconds": entity.suspend_timeout_seconds, "disabled": False, "pooler_enabled": False,
-        "pooler_mode": "transaction", "passwordless_access": True, "settings": {"pg_settings": {}},
-        "proxy_host": "127.0.0.1", "provisioner": "k8s-neonvm", "creation_source": "console",
-        "last_active": times.shown(entity.started_at), "started_at": times.shown(entity.started_at),
-        "suspended_at": times.shown(entity.suspended_at), "created_at": times.shown(entity.created_at),
-        "updated_at": times.shown(entity.updated_at),
-    })
+    return _present(
+        {
+            "id": entity.id,
+            "host": "127.0.0.1",
+            "port": entity.port,
+            "project_id": entity.project_id,
+            "branch_id": entity.branch_id,
+            "type": "read_write",
+            "region_id": "aws-us-east-2",
+            "current_state": entity.current_state,
+            "pending_state": entity.pending_state,
+            "autoscaling_limit_min_cu": entity.min_cu,
+            "autoscaling_limit_max_cu": entity.max_cu,
+            "suspend_timeout_seconds": entity.suspend_timeout_seconds,
+            "disabled": False,
+            "pooler_enabled": False,
+            "pooler_mode": "transaction",
+            "passwordless_access": True,
+            "settings": {"pg_settings": {}},
+            "proxy_host": "127.0.0.1",
+            "provisioner": "k8s-neonvm",
+            "creation_source": "console",
+            "last_active": times.shown(entity.started_at),
+            "started_at": times.shown(entity.started_at),
+            "suspended_at": times.shown(entity.suspended_at),
+            "created_at": times.shown(entity.created_at),
+            "updated_at": times.shown(entity.updated_at),
+        }
+    )
 
 
 def operation(entity: Operation) -> dict[str, Any]:
     started = entity.started_at or entity.updated_at
-    return _present({
-        "id": entity.id, "project_id": entity.project_id, "branch_id": entity.branch_id,
-        "endpoint_id": entity.endpoint_id, "action": entity.action, "status": entity.status, "error": entity.error,
-        "failures_count": entity.failures_count, "retry_at": times.shown(entity.retry_at),
-        "created_at": times.shown(entity.created_at), "updated_at": times.shown(entity.updated_at),
-        "total_duration_ms": int((entity.updated_at - started).total_seconds() * 1000),
-    })
+    return _present(
+        {
+            "id": entity.id,
+            "project_id": entity.project_id,
+            "branch_id": entity.branch_id,
+            "endpoint_id": entity.endpoint_id,
+            "action": entity.action,
+            "status": entity.status,
+            "error": entity.error,
+            "failures_count": entity.failures_count,
+            "retry_at": times.shown(entity.retry_at),
+            "created_at": times.shown(entity.created_at),
+            "updated_at": times.shown(entity.updated_at),
+            "total_duration_ms": int((entity.updated_at - started).total_seconds() * 1000),
+        }
+    )
 
 
 def operations(entities: Sequence[Operation]) -> list[dict[str, Any]]:
@@ -94,15 +157,24 @@ def operations(entities: Sequence[Operation]) -> list[dict[str, Any]]:
 
 
 def role(entity: Role, *, password: bool = False) -> dict[str, Any]:
-    return _present({
-        "branch_id": entity.branch_id, "name": entity.name, "protected": False,
-        "password": entity.password if password else None,
-        "created_at": times.shown(entity.created_at), "updated_at": times.shown(entity.created_at),
-    })
+    return _present(
+        {
+            "branch_id": entity.branch_id,
+            "name": entity.name,
+            "protected": False,
+            "password": entity.password if password else None,
+            "created_at": times.shown(entity.created_at),
+            "updated_at": times.shown(entity.created_at),
+        }
+    )
 
 
 def database(entity: Database) -> dict[str, Any]:
     return {
-        "id": entity.number, "branch_id": entity.branch_id, "name": entity.name, "owner_name": entity.owner_name,
-        "created_at": times.shown(entity.created_at), "updated_at": times.shown(entity.created_at),
+        "id": entity.number,
+        "branch_id": entity.branch_id,
+        "name": entity.name,
+        "owner_name": entity.owner_name,
+        "created_at": times.shown(entity.created_at),
+        "updated_at": times.shown(entity.created_at),
     }

@@ -22,8 +22,16 @@ WAL_BETWEEN_BASES_BYTES = 16 << 20
 NEWEST_BASES_KEPT = 4
 # Left out of a copy and made anew, empty: their content belongs to the running server.
 _EMPTY_DIRS = (
-    "pg_wal", "pg_wal/archive_status", "pg_wal/summaries", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial",
-    "pg_snapshots", "pg_stat_tmp", "pg_subtrans",
+    "pg_wal",
+    "pg_wal/archive_status",
+    "pg_wal/summaries",
+    "pg_replslot",
+    "pg_dynshmem",
+    "pg_notify",
+    "pg_serial",
+    "pg_snapshots",
+    "pg_stat_tmp",
+    "pg_subtrans",
 )
 _LEFT_OUT = {*_EMPTY_DIRS, "postmaster.pid", "postmaster.opts", "backup_label", "recovery.signal", "standby.signal"}
 
@@ -64,7 +72,8 @@ class Bases:
         limit = at_lsn
         for node in self._nodes.chain(source_id):
             fitting = [
-                base for base in node.bases
+                base
+                for base in node.bases
                 if (at_time is None or base.stop_time <= at_time) and (limit is None or base.stop_lsn <= limit)
             ]
             if fitting:

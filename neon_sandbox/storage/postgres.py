@@ -106,16 +106,16 @@ class PostgresStorage:
             if not _exists(connection, "select 1 from pg_roles where rolname = %s", role.name):
                 connection.execute(_with_password(f"create role {{}} {_ROLE_RIGHTS} password {{}}", role))
             for group in _ROLE_GROUPS:
-                connection.execute(
-                    sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(role.name))
-                )
+                connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(role.name)))
 
     def create_database(self, node_id: str, database: Database) -> None:
         with self.nodes.connection(node_id) as connection:
             if not _exists(connection, "select 1 from pg_database where datname = %s", database.name):
-                connection.execute(sql.SQL("create database {} owner {}").format(
-                    sql.Identifier(database.name), sql.Identifier(database.owner_name)
-                ))
+                connection.execute(
+                    sql.SQL("create database {} owner {}").format(
+                        sql.Identifier(database.name), sql.Identifier(database.owner_name)
+                    )
+                )
 
     def unneeded(self, referenced: set[str], keep_from: datetime) -> list[str]:
         needed = self._with_needed_ancestors(referenced, keep_from)
@@ -146,7 +146,10 @@ class PostgresStorage:
 def _settings(major: int, track_commit_timestamp: bool, fsync: bool) -> dict[str, str]:
     return {
         **base_settings(major, fsync=fsync),
-        "wal_level": "replica", "archive_mode": "on", "wal_recycle": "off", "wal_init_zero": "off",
+        "wal_level": "replica",
+        "archive_mode": "on",
+        "wal_recycle": "off",
+        "wal_init_zero": "off",
         "max_wal_senders": "4",
         # No sessions before replay has ended: the first connection finds the finished branch.
         "hot_standby": "off",

@@ -106,9 +106,9 @@ class Recovery:
         found = self._bases.newest(source_id, at_time=target.timestamp, at_lsn=target.lsn)
         if found is None:
             raise ClusterFailed(f"No base of {source_id} is old enough.")
-        self._nodes.store.put(Node(
-            id=node_id, created_at=times.now(), superuser_password=source.superuser_password, parent_id=source_id
-        ))
+        self._nodes.store.put(
+            Node(id=node_id, created_at=times.now(), superuser_password=source.superuser_password, parent_id=source_id)
+        )
         self._nodes.make_dirs(node_id)
         data_dir = self._nodes.data_dir(node_id)
         self._bases.unpack(*found, data_dir)
@@ -140,10 +140,15 @@ class Recovery:
         newest = max((self._nodes.data_dir(node_id) / "pg_wal").glob("*.history"))
         high, low = newest.read_text().strip().splitlines()[-1].split()[1].split("/")
         node = self._nodes.store.must(Node, node_id)
-        self._nodes.store.put(replace(
-            node, ready=True, timeline=int(newest.stem, 16), fork_lsn=(int(high, 16) << 32) | int(low, 16),
-            fork_timestamp=target.moment,
-        ))
+        self._nodes.store.put(
+            replace(
+                node,
+                ready=True,
+                timeline=int(newest.stem, 16),
+                fork_lsn=(int(high, 16) << 32) | int(low, 16),
+                fork_timestamp=target.moment,
+            )
+        )
 
     def _finished(self, node_id: str, point: Point) -> Fork:
         node = self._nodes.store.must(Node, node_id)
