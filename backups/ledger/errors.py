@@ -18,5 +18,9 @@ class NotInCatalogue(LedgerError):
     """The type, or one of its fields, is not declared in the catalogue."""
 
 
+class FieldRefused(LedgerError):
+    """The value is not of the kind that the catalogue gives this field."""
+
+
 class TextRefused(LedgerError):
     """The text holds what must never be stored; the message tells its writer what to take out."""

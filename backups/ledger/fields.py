@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from ipaddress import ip_address
 from typing import TypeAlias
 
 from backups.ledger.canonical import JSON
-from backups.ledger.errors import LedgerError, NotInCatalogue
+from backups.ledger.errors import FieldRefused, NotInCatalogue
 from backups.ledger.identifiers import parse_utc, utc_text
 from backups.ledger.text import secret_in
 
@@ -27,10 +28,6 @@ _LABEL = re.compile(r"[^\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,2
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _LSN = re.compile(r"[0-9A-F]{1,8}/[0-9A-F]{1,8}")
 _PATH = re.compile(r"/[A-Za-z0-9_./{}%~-]{0,300}")
-
-
-class FieldRefused(LedgerError):
-    """The value is not of the kind that the catalogue gives this field."""
 
 
 def _matching(pattern: re.Pattern[str]) -> Callable[[Detail], JSON]:
@@ -62,6 +59,11 @@ def _time(value: Detail) -> JSON:
     if not isinstance(value, str):
         raise FieldRefused("must be a time")
     return utc_text(parse_utc(value))
+
+
+def address(value: Detail) -> JSON:
+    """An IPv4 or IPv6 address in its shortest form."""
+    return str(ip_address(str(value)))
 
 
 def _list_of(item: Callable[[Detail], JSON]) -> Callable[[Detail], JSON]:
@@ -210,14 +212,17 @@ def read_fields(*, allowed: frozenset[str], details: Mapping[str, Detail]) -> di
     foreign = sorted(present.keys() - allowed)
     if foreign:
         raise NotInCatalogue(f"These fields are not declared for this type of event: {', '.join(foreign)}.")
-    return {name: _read(name, value) for name, value in present.items()}
+    return {name: read_value(name, FIELDS[name], value) for name, value in present.items()}
 
 
-def _read(name: str, value: Detail) -> JSON:
+def read_value(name: str, kind: Callable[[Detail], JSON], value: Detail) -> JSON:
+    """The value as its kind writes it. Raises FieldRefused, whose message names the field and never the value:
+
+    that may be the very thing which must not be written anywhere.
+    """
     try:
-        return FIELDS[name](value)
-    except ValueError as error:
-        # The value itself stays out of the message: it may be the very thing that must not be written anywhere.
-        raise FieldRefused(
-            f"The field {name} {error}." if isinstance(error, FieldRefused) else f"The field {name} is no time."
-        ) from None
+        return kind(value)
+    except FieldRefused as error:
+        raise FieldRefused(f"{name} {error}.") from None
+    except ValueError:
+        raise FieldRefused(f"{name} is not written as the ledger writes it.") from None

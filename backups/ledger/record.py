@@ -6,11 +6,10 @@ changing what the absence of it meant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import ip_address
 from uuid import UUID
 
 from backups.domain.ledger import Outcome, Target
@@ -18,7 +17,7 @@ from backups.domain.people import Actor
 from backups.ledger.canonical import JSON, canonical_bytes
 from backups.ledger.catalogue import EventType, event_type
 from backups.ledger.errors import NotInCatalogue
-from backups.ledger.fields import Detail, code, identifier, read_fields
+from backups.ledger.fields import Detail, address, code, identifier, read_fields, read_value, sha256
 from backups.ledger.identifiers import utc_text
 
 FORMAT = "ccops.audit/1"
@@ -84,49 +83,52 @@ def _members(happening: Happening, details: dict[str, JSON]) -> dict[str, JSON]:
         "rec": utc_text(happening.recorded_at),
         "env": happening.world.value,
         "actor": _actor(happening.actor),
-        "src": {"ip": _address(happening.actor.ip), "req": _optional_id(happening.actor.request_id)},
+        "src": _source(happening.actor),
         "target": _target(happening.target),
         "out": {"s": happening.outcome.value},
         "reason": _reason(happening),
         "appr": approval,
-        "corr": {"wf": _optional_id(happening.correlation), **run},
+        "corr": {"wf": _optional("correlation", identifier, happening.correlation), **run},
         "data": details,
     }
 
 
 def _actor(actor: Actor) -> dict[str, JSON]:
     return {
-        "id": identifier(actor.ref),
+        "id": read_value("actor", identifier, actor.ref),
         "kind": actor.kind.value,
         "roles": [role.value for role in sorted(actor.roles)],
-        "sess": actor.session_ref,
+        "sess": _optional("session", identifier, actor.session_ref),
+    }
+
+
+def _source(actor: Actor) -> dict[str, JSON]:
+    return {
+        "ip": _optional("address", address, actor.ip),
+        "req": _optional("web request", identifier, actor.request_id),
     }
 
 
 def _target(target: Target) -> dict[str, JSON]:
     return {
-        "kind": code(target.kind),
-        "id": identifier(target.id),
-        "proj": _optional_id(target.project),
-        "branch": _optional_id(target.branch),
-        "env": code(target.environment) if target.environment else "",
+        "kind": read_value("target kind", code, target.kind),
+        "id": read_value("target id", identifier, target.id),
+        "proj": _optional("project", identifier, target.project),
+        "branch": _optional("branch", identifier, target.branch),
+        "env": _optional("environment", code, target.environment),
     }
 
 
 def _reason(happening: Happening) -> dict[str, JSON]:
     return {
-        "code": code(happening.reason_code) if happening.reason_code else "",
-        "ticket": _optional_id(happening.ticket),
-        "text_commit": happening.text_commitment,
+        "code": _optional("reason", code, happening.reason_code),
+        "ticket": _optional("ticket", identifier, happening.ticket),
+        "text_commit": _optional("text commitment", sha256, happening.text_commitment),
     }
 
 
-def _address(ip: str) -> str:
-    return str(ip_address(ip)) if ip else ""
-
-
-def _optional_id(value: str) -> JSON:
-    return identifier(value) if value else ""
+def _optional(name: str, kind: Callable[[Detail], JSON], value: str) -> JSON:
+    return read_value(name, kind, value) if value else ""
 
 
 def _taken(details: dict[str, JSON], places: Mapping[str, str]) -> dict[str, JSON]:

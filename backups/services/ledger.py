@@ -118,7 +118,7 @@ def words_match(event: LedgerEvent, words: FreeText) -> bool:
 def _recordable(target: Target) -> Target:
     """A refused act may name anything as its target, an address typed by hand included."""
     plain = re.sub(r"[^A-Za-z0-9_.:@/+#-]", "_", target.id)[:MAX_ID_CHARACTERS]
-    return target if plain == target.id else replace(target, id=plain or "unknown")
+    return target if plain and plain == target.id else replace(target, id=plain or "unknown")
 
 
 def _world(target: Target, sandbox: bool | None) -> World:

@@ -16,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from backups.domain.acting import current_actor
 from backups.domain.ledger import Outcome, Target
 from backups.domain.people import Role, anonymous_actor
+from backups.ledger.fields import Detail
 from backups.models.people import UserProfile
 from backups.selectors.people import actor_of, client_address
 from backups.services.ledger import record_event
@@ -119,19 +120,15 @@ def _after_account(instance: User, created: bool, **_: Any) -> None:
 
 
 def _record_account(type: str, user: User, changed: tuple[str, ...] = ()) -> None:
+    facts: dict[str, Detail] = {
+        "login": user.username,
+        "active": user.is_active,
+        "staff": user.is_staff,
+        "superuser": user.is_superuser,
+        "changed_fields": changed or None,
+    }
     with transaction.atomic():
-        record_event(
-            type=type,
-            actor=current_actor(),
-            target=account_target(user.pk),
-            details={
-                "login": user.username,
-                "active": user.is_active,
-                "staff": user.is_staff,
-                "superuser": user.is_superuser,
-            }
-            | ({"changed_fields": changed} if changed else {}),
-        )
+        record_event(type=type, actor=current_actor(), target=account_target(user.pk), details=facts)
 
 
 @receiver(pre_save, sender=UserProfile)

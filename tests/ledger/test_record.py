@@ -99,6 +99,5 @@ def test_words_are_refused_where_none_belong():
     ],
 )
 def test_free_words_find_no_way_in(changed):
-    with pytest.raises(ValueError, match=r".") as refused:
+    with pytest.raises(LedgerError):
         record_bytes(replace(VOTE, **changed))
-    assert isinstance(refused.value, LedgerError | ValueError)
