@@ -15,14 +15,19 @@ from backups.selectors.policy import policy_in_force, votes_needed_for
 from backups.selectors.project import made_by_portal
 
 
-def read_bound_facts(client: NeonClient, request: RestoreRequest) -> BoundFacts:
-    """What is so at Neon and in the policy now. Writes nothing. Raises NeonError when a fact can't be read."""
+def read_bound_facts(
+    client: NeonClient, request: RestoreRequest, *, branches: Sequence[Branch] | None = None
+) -> BoundFacts:
+    """What is so at Neon and in the policy now; `branches` when they were listed a moment ago.
+
+    Writes nothing. Raises NeonError when a fact can't be read.
+    """
     project_id = request.branch.project.neon_project_id
     branch = client.branches.get(project_id, request.branch.neon_branch_id)
     if request.source_branch_id != branch.id:
         client.branches.get(project_id, request.source_branch_id)
     databases = client.databases.list(project_id, branch.id)
-    children = _children(request, branch, client.branches.list(project_id))
+    children = _children(request, branch, client.branches.list(project_id) if branches is None else branches)
     policy = policy_in_force()
     return BoundFacts(
         request=request.reference,

@@ -20,7 +20,6 @@ from backups.domain.packet import (
 )
 from backups.domain.restore import PointKind, rfc3339
 from backups.models import RestoreRequest
-from backups.neon.types import Branch
 from backups.selectors.project import Meaning
 from backups.verification import DatabaseFacts, LossPreview, TableLoss
 from backups.verification import Unknown as NotFound
@@ -82,11 +81,11 @@ def one_line(text: str, limit: int = 300) -> str:
 
 
 def facts_from_neon(
-    request: RestoreRequest, *, branch: Branch, root_branches: int, now: dt.datetime
+    request: RestoreRequest, *, size_bytes: int | None, root_branches: int, now: dt.datetime
 ) -> dict[str, int | None]:
     """What the API tells without any database being opened."""
     return {
-        "branch_bytes": branch.logical_size_bytes,
+        "branch_bytes": size_bytes,
         "root_used": root_branches,
         "root_cap": request.branch.project.root_branch_cap,
         "history_left_seconds": history_left_seconds(request, now=now),
@@ -105,9 +104,7 @@ def assemble(
     parts: Parts, *, as_of: dt.datetime, databases: tuple[str, ...], meanings: Mapping[str, Meaning]
 ) -> ObservedFacts:
     """The observed facts of the packet. Every database of the branch is either told or unknown."""
-    for name in databases:
-        if name not in parts.loss and name not in parts.live:
-            parts.miss(f"{TABLES} of {name}", NOT_READ)
+    _miss_unread_databases(parts, databases)
     observed = nothing_observed(rfc3339(as_of))
     observed["tables"] = _tables(parts, databases, meanings)
     observed["schema"] = _schema(parts)
@@ -120,8 +117,18 @@ def assemble(
     observed["rehearsal"] = parts.rehearsal or observed["rehearsal"]
     if parts.rehearsal is None:
         parts.miss("rehearsal", NOT_READ)
+    if observed["head_lsn"] is None:
+        parts.miss("log position of the branch", NOT_READ)
     observed["unknown"] = parts.unknown
     return observed
+
+
+def _miss_unread_databases(parts: Parts, databases: tuple[str, ...]) -> None:
+    for name in databases:
+        if name in parts.databases_only_now:
+            parts.miss(f"{TABLES} of {name}", "this database is not on the copy at the point; all of it would go")
+        elif name not in parts.loss and name not in parts.live:
+            parts.miss(f"{TABLES} of {name}", NOT_READ)
 
 
 def _tables(parts: Parts, databases: tuple[str, ...], meanings: Mapping[str, Meaning]) -> list[TableFacts]:

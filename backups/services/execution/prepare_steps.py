@@ -124,10 +124,10 @@ def _read(context: StepContext, request: RestoreRequest) -> tuple[BoundFacts, di
     refresh_branches(project_id=project.pk, found=branches, actor=the_worker())
     # The branch may have another name or mark since the request was written.
     request = RestoreRequest.objects.select_related("branch__project", "undo_of").get(pk=request.pk)
-    bound = read_bound_facts(client, request)
-    branch = client.branches.get(context.project_id, bound.branch_id)
+    bound = read_bound_facts(client, request, branches=branches)
+    size_bytes = next((other.logical_size_bytes for other in branches if other.id == bound.branch_id), None)
     roots = sum(1 for other in branches if other.is_root)
-    return bound, facts_from_neon(request, branch=branch, root_branches=roots, now=database_now())
+    return bound, facts_from_neon(request, size_bytes=size_bytes, root_branches=roots, now=database_now())
 
 
 def _plan(request: RestoreRequest) -> CopyPlan:
