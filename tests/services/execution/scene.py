@@ -1,0 +1,156 @@
+"""A project in a sandbox, a request that was voted on, and a worker that is called directly."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import transaction
+
+from backups.domain.execution import CLAIMABLE, BranchFate, BranchPurpose, Purpose
+from backups.domain.people import SYSTEM
+from backups.domain.restore import PointKind, RestorePoint, WritersStopped
+from backups.models import Execution, Intent, OwnedBranch, Project, ProtectedBranch, RestoreRequest
+from backups.neon.branches import NewEndpoint
+from backups.neon.client import NeonClient
+from backups.neon.secret import Secret
+from backups.selectors.clock import database_now
+from backups.selectors.restore import restore_run
+from backups.services.bound_facts import read_bound_facts
+from backups.services.execution.advance import advance
+from backups.services.restore.start import start_request
+from backups.services.secrets import store_api_key
+from neon_sandbox.testing import RunningSandbox, running_sandbox
+from tests import factories
+from tests.factories import People
+
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass
+class Scene:
+    """What the tests of runs play with."""
+
+    sandbox: RunningSandbox
+    people: People
+    project: Project
+    branch: ProtectedBranch
+
+    @contextmanager
+    def neon(self) -> Iterator[NeonClient]:
+        """Neon as a stranger's client sees it."""
+        with NeonClient(Secret(self.sandbox.api_key), base_url=self.sandbox.url) as client:
+            yield client
+
+    def moment(self) -> dt.datetime:
+        """Now, in whole milliseconds."""
+        now = database_now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def submitted(self, **wish: Any) -> RestoreRequest:
+        """A request whose facts are being gathered."""
+        # Who votes must have held the role before the request was submitted.
+        assert self.people.bob
+        assert self.people.carol
+        wish.setdefault("point", RestorePoint(PointKind.TIMESTAMP, at=self.moment()))
+        return factories.submitted(self.people.alice, self.branch, **wish)
+
+    def published(self, request: RestoreRequest) -> RestoreRequest:
+        """Facts as Neon tells them now, frozen; with the preview copy that they were read from."""
+        with self.neon() as client:
+            if not OwnedBranch.objects.filter(request=request, name=request.preview_name).exists():
+                self.make_preview(client, request)
+            facts = asdict(read_bound_facts(client, request))
+        del facts["request"]
+        self.end_preparation(request)
+        factories.publish(request, **facts)
+        return request
+
+    def approved(self, **wish: Any) -> RestoreRequest:
+        """Voted on by Bob and Carol, not started."""
+        request = self.published(self.submitted(**wish))
+        return factories.approve(request, self.people.bob, self.people.carol)
+
+    def started(self, request: RestoreRequest | None = None, **wish: Any) -> Execution:
+        """The run of an approved request, not yet worked on."""
+        chosen = request or self.approved(**wish)
+        if chosen.start_asked_at is None:
+            start_request(
+                actor=self.people.alice.actor, request_id=chosen.pk, writers_stopped=WritersStopped.YES, minutes=0
+            )
+        run = restore_run(chosen)
+        assert run is not None
+        return run
+
+    def make_preview(self, client: NeonClient, request: RestoreRequest) -> OwnedBranch:
+        """The copy at the restore point, as a preparation leaves it."""
+        is_time = request.point_kind == PointKind.TIMESTAMP
+        change = client.branches.create(
+            self.sandbox.project_id,
+            name=request.preview_name,
+            parent_id=request.source_branch_id,
+            parent_timestamp=request.point_at if is_time else None,
+            parent_lsn=request.point_lsn or None,
+            endpoint=NewEndpoint(),
+        )
+        client.operations.wait_for(self.sandbox.project_id, change.operation_ids, deadline_seconds=10)
+        assert change.branch is not None
+        return OwnedBranch.objects.create(
+            project=self.project,
+            name=request.preview_name,
+            neon_branch_id=change.branch.id,
+            purpose=BranchPurpose.PREVIEW,
+            fate=BranchFate.PRESENT,
+            owner_name="alice",
+            request=request,
+        )
+
+    def end_preparation(self, request: RestoreRequest) -> None:
+        """These tests publish facts by hand, so the run that would gather them is over."""
+        Execution.objects.filter(request=request, purpose=Purpose.PREPARE).update(state="finished")
+
+    def restores(self) -> list[dict[str, Any]]:
+        """The calls of a restore that changed something at Neon."""
+        return [call for call in self.sandbox.calls("POST", "/restore") if call["applied"]]
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Every call of a restore that arrived."""
+        return self.sandbox.calls("POST", "/restore")
+
+
+@contextmanager
+def opened_scene(client_database_url: str, people: People, **settings: Any) -> Iterator[Scene]:
+    """`client_database_url` stands for the database behind every branch: this sandbox has no data of its own."""
+    with running_sandbox(storage="none", connection_uri=client_database_url, **settings) as sandbox:
+        project = factories.project(api_host=sandbox.url, neon_project_id=sandbox.project_id, root_branch_cap=None)
+        with transaction.atomic():
+            store_api_key(project=project, api_key=Secret(sandbox.api_key), actor=SYSTEM)
+        branch = factories.branch(project, neon_branch_id=sandbox.branch_id, name="main")
+        yield Scene(sandbox, people, project, branch)
+
+
+def work(run: Execution, *, until: str = "", seconds: float = PATIENCE_SECONDS) -> Execution:
+    """Delivers tasks as the queue and the wake loop would, until the run rests or reaches the step `until`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        run.refresh_from_db()
+        if run.state not in CLAIMABLE or run.step == until:
+            return run
+        assert time.monotonic() < deadline, f"still {run.step}, waiting for {run.waiting_for!r}"
+        _wait_until_due(run)
+        advance(run.pk)
+
+
+def _wait_until_due(run: Execution) -> None:
+    due = max((at for at in (run.next_attempt_at, run.lease_until) if at is not None), default=None)
+    if due is not None:
+        time.sleep(max(0.0, (due - database_now()).total_seconds()) + 0.002)
+
+
+def intents(run: Execution) -> list[Intent]:
+    """The run's calls that change something, in their order."""
+    return list(Intent.objects.filter(execution=run).order_by("number"))
