@@ -92,10 +92,10 @@ def neon(fake: Fake) -> Iterator[NeonClient]:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., NeonClient]]:
-    """Clients over real sockets, with real but short time limits."""
+    """Clients over real sockets. Where a test waits for the deadline, it sets a short one."""
     opened: list[NeonClient] = []
 
-    def make(url: str, *, total_seconds: float = 0.2, read_seconds: float = 5.0, **options: Any) -> NeonClient:
+    def make(url: str, *, total_seconds: float = 10.0, read_seconds: float = 5.0, **options: Any) -> NeonClient:
         limits = Deadlines(connect_seconds=5.0, read_seconds=read_seconds, total_seconds=total_seconds)
         opened.append(NeonClient(Secret(KEY), url, deadlines=limits, randomness=lambda: 0.0, **options))
         return opened[-1]

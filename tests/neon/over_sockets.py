@@ -13,7 +13,9 @@ Connect = Callable[..., NeonClient]
 AUTH = {"account_id": "acc", "auth_method": "api_key_org"}
 CHANGED = {"branch": {"id": MAIN, "name": "main"}, "operations": []}
 # Far above every limit set here and far below what the other side would take.
-SOON_SECONDS = 3.0
+SOON_SECONDS = 5.0
+# For tests in which the deadline is what ends the call.
+BRIEF_SECONDS = 0.2
 
 
 def restore(client: NeonClient) -> object:

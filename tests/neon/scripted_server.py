@@ -126,6 +126,7 @@ class ScriptedServer:
         try:
             with conn:
                 stream = self.tls.wrap_socket(conn, server_side=True) if self.tls else conn
+                self.conns.append(stream)
                 with stream:
                     script(Peer(stream, self))
         except OSError:

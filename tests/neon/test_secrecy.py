@@ -78,9 +78,7 @@ def test_a_success_shows_neither_key_nor_password(
     caplog.set_level(logging.DEBUG)
     uri = "postgresql://app:canary@ep-a.local/carecircle"
     with scripted_server(answers(http(200, {"uri": uri}))) as server:
-        found = connect(server.url, total_seconds=2.5).connection_uri(
-            PROJECT, branch_id=MAIN, database_name="carecircle", role_name="app"
-        )
+        found = connect(server.url).connection_uri(PROJECT, branch_id=MAIN, database_name="carecircle", role_name="app")
     assert found.reveal() == uri
     assert "canary" not in caplog.text + repr(found)
     assert KEY not in caplog.text

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from backups.neon import errors, transport
-from tests.neon.over_sockets import AUTH, CHANGED, Connect, ends_soon, restore
+from tests.neon.over_sockets import AUTH, BRIEF_SECONDS, CHANGED, Connect, ends_soon, restore
 from tests.neon.scripted_server import Peer, after_request, answers, http, scripted_server
 
 
@@ -38,7 +38,7 @@ def test_a_certificate_that_nobody_vouches_for_ends_it_before_the_key_is_sent(
 ) -> None:
     with scripted_server(answers(http(200, CHANGED)), tls=server_side(certificate)) as server:
         with pytest.raises(errors.NeonUnavailable, match="no connection"):
-            restore(connect(server.url, total_seconds=2.5))
+            restore(connect(server.url))
         assert server.connections == 1
         assert server.requests == []
 
@@ -50,7 +50,7 @@ def test_a_trusted_certificate_of_another_host_is_not_enough(
     trusted.setattr(certifi, "where", lambda: str(other))
     with scripted_server(answers(http(200, CHANGED)), tls=server_side(other)) as server:
         with pytest.raises(errors.NeonUnavailable, match="no connection"):
-            restore(connect(server.url, total_seconds=2.5))
+            restore(connect(server.url))
         assert server.requests == []
 
 
@@ -59,7 +59,7 @@ def test_a_trusted_certificate_of_this_host_is_accepted(
 ) -> None:
     trusted.setattr(certifi, "where", lambda: str(certificate))
     with scripted_server(answers(http(200, AUTH)), tls=server_side(certificate)) as server:
-        client = connect(server.url, total_seconds=2.5)
+        client = connect(server.url)
         assert [client.auth().account_id, client.auth().account_id] == ["acc", "acc"]
         assert server.connections == 1
 
@@ -70,7 +70,7 @@ def test_a_drip_inside_tls_is_cut(connect: Connect, certificate: Path, trusted: 
 
     trusted.setattr(certifi, "where", lambda: str(certificate))
     with scripted_server(after_request(drip), tls=server_side(certificate)) as server, ends_soon():
-        client = connect(server.url)
+        client = connect(server.url, total_seconds=BRIEF_SECONDS)
         with pytest.raises(errors.OutcomeUnknown):
             restore(client)
         assert len(server.requests) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -14,9 +15,82 @@ from backups.neon.client import NeonClient
 from backups.neon.deadline import Deadline
 from backups.neon.secret import Secret
 from backups.neon.sockets import DeadlineBackend, current_deadline
-from tests.neon.conftest import KEY
-from tests.neon.over_sockets import AUTH, CHANGED, Connect, ends_soon, restore
-from tests.neon.scripted_server import answers, http, scripted_server
+from tests.neon.conftest import KEY, MAIN, PROJECT
+from tests.neon.over_sockets import AUTH, BRIEF_SECONDS, CHANGED, Connect, ends_soon, restore
+from tests.neon.scripted_server import Peer, answers, http, scripted_server
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(connect: Connect, status: int) -> None:
+    with scripted_server(answers(http(200, AUTH))) as elsewhere:
+        away = http(status, AUTH, location=elsewhere.url + "/auth")
+        with scripted_server(answers(away)) as server:
+            client = connect(server.url)
+            with pytest.raises(errors.AnswerUnusable, match="redirect"):
+                client.auth()
+            with pytest.raises(errors.OutcomeUnknown):
+                restore(client)
+        assert elsewhere.connections == 0
+
+
+def test_nothing_is_taken_from_the_environment(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    with scripted_server(answers(http(200, AUTH))) as proxy, scripted_server(answers(http(200, AUTH))) as server:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NETRC", str(netrc))
+        monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+        connect(server.url).auth()
+        assert proxy.connections == 0
+        assert server.requests[0].header("authorization") == f"Bearer {KEY}"
+    assert not (tmp_path / "keys").exists()
+
+
+def test_what_is_sent_along(connect: Connect) -> None:
+    with scripted_server(answers(http(200, CHANGED))) as server:
+        change = restore(connect(server.url))
+    seen = server.requests[0]
+    assert seen.header("authorization") == f"Bearer {KEY}"
+    assert seen.header("x-request-id") == change.request_id  # type: ignore[attr-defined]
+    assert (seen.header("user-agent") or "").startswith("carecircle-ops/")
+    assert seen.header("content-type") == "application/json"
+    assert seen.header("cookie") is None
+
+
+def test_a_request_id_stored_beforehand_is_the_one_sent(connect: Connect) -> None:
+    mine = "0f5b2a52-6b1f-4f0e-9d3c-4d2f8d6a1c11"
+    with scripted_server(answers(http(200, CHANGED))) as server:
+        change = connect(server.url).branches.set_as_default(PROJECT, MAIN, request_id=mine)
+        with pytest.raises(ValueError, match="UUID"):
+            connect(server.url).branches.set_as_default(PROJECT, MAIN, request_id="x\r\nEvil: 1")
+    assert [seen.header("x-request-id") for seen in server.requests] == [mine]
+    assert change.request_id == mine
+
+
+def test_reads_keep_their_connection_and_changes_open_their_own(connect: Connect) -> None:
+    with scripted_server(answers(http(200, AUTH | CHANGED))) as server:
+        client = connect(server.url)
+        client.auth()
+        client.auth()
+        assert server.connections == 1
+        restore(client)
+        restore(client)
+        client.auth()
+    assert server.connections == 3
+    assert server.requests[2].header("connection") == "close"
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_costs_nothing(connect: Connect) -> None:
+    def answer_once(peer: Peer) -> None:
+        peer.request()
+        peer.send(http(200, AUTH))
+
+    with scripted_server(answer_once) as server:
+        client = connect(server.url)
+        assert [client.auth().account_id for _ in range(3)] == ["acc"] * 3
 
 
 def test_a_name_look_up_that_hangs_is_left_behind_and_sends_nothing_later(
@@ -37,7 +111,7 @@ def test_a_name_look_up_that_hangs_is_left_behind_and_sends_nothing_later(
     with scripted_server(answers(http(200, CHANGED))) as server:
         monkeypatch.setattr(socket, "getaddrinfo", slow)
         with ends_soon(), pytest.raises(errors.NeonUnavailable):
-            restore(connect(server.url.replace("127.0.0.1", "localhost")))
+            restore(connect(server.url.replace("127.0.0.1", "localhost"), total_seconds=BRIEF_SECONDS))
         release.set()
         assert released.wait(5)
         assert server.connections == 0
