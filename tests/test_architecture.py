@@ -64,7 +64,7 @@ FOREIGN: dict[str, set[str]] = {
 }
 STANDARD_LIBRARY_AND: dict[str, set[str]] = {
     "backups.domain": set(),
-    "backups.neon": {"httpx", "httpcore"},
+    "backups.neon": {"httpx", "httpcore", "certifi"},
     "backups.verification": {"psycopg"},
     "backups.ledger": {"cryptography", "rfc8785"},
     "neon_sandbox": {"psycopg"},

@@ -62,7 +62,7 @@ def test_not_ready_while_a_migration_is_missing(client, own_database: OwnDatabas
 
 
 def test_not_ready_without_a_database_and_silent_about_it(client, own_database: OwnDatabase, as_superuser: RunSql):
-    as_superuser(f'ALTER ROLE portal_web IN DATABASE "{own_database.name}" SET search_path TO nowhere')
+    as_superuser(f'ALTER DATABASE "{own_database.name}" ALLOW_CONNECTIONS false')
 
     answer = client.get("/readyz")
 

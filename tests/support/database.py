@@ -124,9 +124,9 @@ def as_owner(own_database: OwnDatabase) -> RunSql:
 
 
 @pytest.fixture
-def as_superuser(own_database: OwnDatabase) -> RunSql:
-    """Runs one statement as the server's administrator: for accidents."""
-    return _runner(own_database.superuser_url)
+def as_superuser(portal_databases: PortalDatabases) -> RunSql:
+    """Runs one statement as the server's administrator, from another database: for accidents."""
+    return _runner(portal_databases.server.url("postgres"))
 
 
 def _runner(url: str) -> RunSql:

@@ -1,0 +1,139 @@
+"""What an installation can get wrong in its environment is refused in one sentence that names the variable."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+
+from carecircle_ops import environment
+from carecircle_ops.checks import check_settings
+
+COMPLETE = {
+    "SECRET_KEY": "k" * 60,
+    "SITE_URL": "https://ops.example.org",
+    "DATABASE_URL": "postgres://web:pw@127.0.0.1:1/portal",
+}
+
+
+def start(show: str, **variables: str | None) -> subprocess.CompletedProcess[str]:
+    """Loads the settings in a process of its own, with this environment and no other, and prints an expression."""
+    given = {name: value for name, value in (COMPLETE | variables).items() if value is not None}
+    code = f"from carecircle_ops import settings; print({show})"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=django_settings.BASE_DIR,
+        env={"PATH": os.environ["PATH"]} | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(COMPLETE))
+def test_what_is_missing_is_named(name):
+    done = start("0", **{name: None})
+
+    assert done.returncode != 0
+    assert f"{name} is not set." in done.stderr
+
+
+def test_commands_that_only_read_code_need_nothing():
+    assert start("'started'", **dict.fromkeys(COMPLETE), MIGRATION_TOOLING="1").stdout == "started\n"
+
+
+def test_owner_commands_use_the_owners_database():
+    show = "(__import__('sys').argv.append('migrate'), settings._database_url())[1]"
+
+    assert start(show, MIGRATE_DATABASE_URL="postgres://owner@h/portal").stdout == "postgres://owner@h/portal\n"
+
+
+@pytest.mark.parametrize(
+    ("site", "secure", "cookie"),
+    [("https://ops.example.org", True, "__Host-session"), ("http://localhost:8000", False, "session")],
+)
+def test_cookies_demand_https_where_the_site_has_it(site, secure, cookie):
+    show = "(settings.SESSION_COOKIE_SECURE, settings.SECURE_SSL_REDIRECT, settings.SESSION_COOKIE_NAME)"
+
+    assert start(show, SITE_URL=site).stdout == f"{(secure, secure, cookie)}\n"
+
+
+def test_the_database_keeps_the_options_of_its_address():
+    show = "settings.DATABASES['default']['OPTIONS']['sslmode'], settings.DATABASES['default']['OPTIONS']['options']"
+
+    answer = start(show, DATABASE_URL="postgres://web:pw@h/portal?sslmode=require").stdout
+
+    assert "require" in answer
+    assert "statement_timeout" in answer
+
+
+def test_another_database_than_postgresql_is_refused():
+    assert "PostgreSQL only" in start("0", DATABASE_URL="sqlite:///x.db").stderr
+
+
+def test_a_task_is_not_delivered_again_while_it_can_still_run():
+    show = "settings.Q_CLUSTER['retry'] > settings.TASK_TIMEOUT_SECONDS * 3"
+
+    assert start(show, TASK_TIMEOUT_SECONDS="200").stdout == "True\n"
+
+
+def test_a_secret_is_read_from_its_file(tmp_path, monkeypatch):
+    (tmp_path / "key").write_text("from the file\n")
+    monkeypatch.setenv("SOME_KEY", "from the environment")
+    monkeypatch.setenv("SOME_KEY_FILE", str(tmp_path / "key"))
+
+    assert environment.required("SOME_KEY") == "from the file"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME_KEY_FILE", str(tmp_path / "nothing"))
+
+    with pytest.raises(ImproperlyConfigured, match=r"SOME_KEY_FILE names .*nothing.* Nothing was started"):
+        environment.required("SOME_KEY")
+
+
+@pytest.mark.parametrize("wrong", ["abc", "0", "-1", "nan", "inf"])
+def test_a_number_must_be_one_above_zero(monkeypatch, wrong):
+    monkeypatch.setenv("SOME_SECONDS", wrong)
+
+    with pytest.raises(ImproperlyConfigured, match="SOME_SECONDS must be a number above zero"):
+        environment.number("SOME_SECONDS", 1)
+
+
+def test_a_switch_must_be_true_or_false(monkeypatch):
+    monkeypatch.setenv("SOME_SWITCH", "perhaps")
+
+    with pytest.raises(ImproperlyConfigured, match="SOME_SWITCH must be true or false"):
+        environment.switch("SOME_SWITCH", default=False)
+
+
+def test_the_mail_address_may_be_wrong_without_being_shown(monkeypatch):
+    with pytest.raises(ImproperlyConfigured) as refused:
+        environment.mail("smpt://user:secret-word@host")
+
+    assert "EMAIL_URL" in str(refused.value)
+    assert "secret-word" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, []),
+        ({"EXECUTION_LEASE_SECONDS": 45}, ["carecircle_ops.E001"]),
+        ({"NEON_CALL_DEADLINE_SECONDS": 90}, ["carecircle_ops.E001"]),
+        ({"WORKER_WATCHDOG_SECONDS": 10}, ["carecircle_ops.E002"]),
+        ({"WORKER_DUTIES": ["backups.services.worker.no_such_thing"]}, ["carecircle_ops.E003"]),
+        ({"HTTPS_ONLY": False, "SITE_URL": "http://ops.example.org"}, ["carecircle_ops.E004"]),
+        ({"HTTPS_ONLY": False, "SITE_URL": "http://127.0.0.1:8000"}, []),
+        ({"DATABASES": {"default": {"HOST": "ep-a-b-1.eu-central-1.aws.neon.tech"}}}, ["carecircle_ops.W001"]),
+    ],
+)
+def test_settings_that_would_fail_only_in_an_incident(monkeypatch, changes, found):
+    for name, value in changes.items():
+        monkeypatch.setattr(django_settings, name, value)
+
+    assert [message.id for message in check_settings()] == found
