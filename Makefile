@@ -27,8 +27,7 @@ demo: venv
 test: venv
 	$(RUN) -m pytest $(ARGS)
 
-check: lint
-	$(RUN) -m pytest
+check: lint test
 
 lint: venv
 	$(RUN) -m ruff format --check .

@@ -33,12 +33,14 @@ PEOPLE = (
 
 @dataclass(frozen=True)
 class Stack:
-    """Where everything is. `dsn` is the application's own connection to the CareCircle database."""
+    """Where everything is. `dsn`: the application's own connection to CareCircle; `records_dsn`: the portal's data."""
 
     site: str
     dsn: str
     password: str
+    project_id: str
     branch_id: str
+    records_dsn: str
     neon_url: str
     neon_key: str
 
@@ -57,15 +59,17 @@ def running(state: Path, *, port: int = 0) -> Iterator[tuple[Stack, Children]]:
             "NEON_PROJECT_ID": neon["project_id"],
         }
         env |= _start_portal_database(children, state, env)
-        load(neon["dsn"])
+        load(neon["connection_uri"])
         _prepare_portal(children, state, env)
         _start_portal(children, env, web_port)
         yield (
             Stack(
                 site=env["SITE_URL"],
-                dsn=neon["dsn"],
+                dsn=neon["connection_uri"],
                 password=env["DEMO_PASSWORD"],
+                project_id=neon["project_id"],
                 branch_id=neon["branch_id"],
+                records_dsn=env["MIGRATE_DATABASE_URL"],
                 neon_url=neon["url"],
                 neon_key=env["DEMO_NEON_KEY"],
             ),
@@ -96,8 +100,8 @@ def _fernet_key() -> str:
 
 def _start_neon(children: Children, state: Path, env: dict[str, str]) -> dict[str, str]:
     key = env["DEMO_NEON_KEY"]
-    command = ["neon_sandbox", "serve", "--state", str(state / "neon"), "--port", "0", "--database", DATABASE]
-    return children.start_ready("neon", command, env | {"SANDBOX_API_KEY": key})
+    command = ["neon_sandbox", "serve", "--state", str(state / "neon"), "--database", DATABASE]
+    return children.start_ready("neon", command, env | {"NEON_API_KEY": key})
 
 
 def _start_portal_database(children: Children, state: Path, env: dict[str, str]) -> dict[str, str]:
@@ -149,7 +153,7 @@ def _start_portal(children: Children, env: dict[str, str], port: int) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - the demo's own http address
             return bool(answer.status == 200)
     except OSError:
         return False
