@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from backups.verification.connection import Row, Snapshot
+from backups.verification.connection import Snapshot
 
 #: Columns by these names are filled when a row is written, so a time in them says when that was.
 WRITE_TIME_NAMES = frozenset(
@@ -23,28 +23,30 @@ _INTEGER_TYPES = frozenset({"smallint", "integer", "bigint"})
 _TABLES = """
     SELECT c.oid::bigint, n.nspname, c.relname, c.relpersistence = 'u', c.reltuples::bigint,
            pg_catalog.pg_total_relation_size(c.oid),
-           pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> ALL (%s) AND n.nspname NOT LIKE 'pg\\_temp%%'
+           pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'),
+           ARRAY(SELECT ARRAY[a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)]
+                 FROM pg_catalog.pg_attribute a
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+           coalesce(key.columns, '{{}}')
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN LATERAL ({key}) AS key ON true
+    WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> ALL ({foreign_schemas})
+      AND n.nspname NOT LIKE 'pg\\_temp%'
     ORDER BY n.nspname, c.relname"""
-_COLUMNS = """
-    SELECT a.attrelid::bigint, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)
-    FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = ANY (%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"""
 # The primary key, else a unique index that can stand for it.
-_KEYS = """
-    SELECT DISTINCT ON (i.indrelid) i.indrelid::bigint,
-           ARRAY(SELECT a.attname
+_KEY = """
+    SELECT ARRAY(SELECT a.attname
                  FROM pg_catalog.unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY k (number, place)
                  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-                 ORDER BY k.place)::text[]
+                 ORDER BY k.place)::text[] AS columns
     FROM pg_catalog.pg_index i
-    WHERE i.indrelid = ANY (%s) AND i.indisunique AND i.indisvalid AND i.indimmediate
+    WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
       AND i.indpred IS NULL AND i.indexprs IS NULL
       AND NOT EXISTS (
           SELECT FROM pg_catalog.pg_attribute a
           WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) AND NOT a.attnotnull)
-    ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, i.indexrelid"""
+    ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +101,24 @@ class Table:
 
 def read_tables(snapshot: Snapshot) -> dict[str, Table]:
     """All tables that are the customer's, by `schema.table`."""
-    found = snapshot.rows(_TABLES, _FOREIGN_SCHEMAS)
-    oids = [row[0] for row in found]
-    columns: dict[int, list[Column]] = {oid: [] for oid in oids}
-    for oid, name, type_name in snapshot.rows(_COLUMNS, oids):
-        columns[oid].append(Column(name, type_name))
-    keys = {oid: tuple(names) for oid, names in snapshot.rows(_KEYS, oids)}
-    tables = [_table(row, columns[row[0]], keys.get(row[0], ())) for row in found]
+    query = sql.SQL(_TABLES).format(key=sql.SQL(_KEY), foreign_schemas=_FOREIGN_SCHEMAS)
+    tables = [_table(*row) for row in snapshot.rows(query)]
     return {table.label: table for table in tables}
 
 
-def _table(row: Row, columns: list[Column], key: tuple[str, ...]) -> Table:
-    oid, schema, name, is_unlogged, estimate, size_bytes, is_readable = row
-    return Table(oid, schema, name, is_unlogged, estimate, size_bytes, is_readable, tuple(columns), key)
+def _table(
+    oid: int,
+    schema: str,
+    name: str,
+    is_unlogged: bool,
+    estimate: int,
+    size_bytes: int,
+    is_readable: bool,
+    columns: list[list[str]],
+    key: list[str],
+) -> Table:
+    typed = tuple(Column(*column) for column in columns)
+    return Table(oid, schema, name, is_unlogged, estimate, size_bytes, is_readable, typed, tuple(key))
 
 
 def full_name(name: str) -> str:

@@ -27,7 +27,9 @@ SMALLEST_USEFUL_SECONDS = 0.02
 # Rows are compared as text, so both servers must write values in the same way. An empty search_path keeps functions
 # and operators of the inspected database from taking the place of PostgreSQL's own. row_security off turns rows that
 # would be hidden from us into an error. All of it is LOCAL, as a pooler may hand the session to somebody else.
-_SETTINGS = """
+_BEGIN = f"""
+    BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+    SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS};
     SET LOCAL search_path = '';
     SET LOCAL row_security = off;
     SET LOCAL timezone = 'UTC';
@@ -36,8 +38,8 @@ _SETTINGS = """
     SET LOCAL extra_float_digits = 1;
     SET LOCAL bytea_output = 'hex';
     SET LOCAL lc_monetary = 'C';
-    SET LOCAL synchronize_seqscans = off;
-    SET LOCAL max_parallel_workers_per_gather = 0"""
+    SET LOCAL max_parallel_workers_per_gather = 0;
+    SAVEPOINT question"""
 
 Query = sql.SQL | sql.Composed | str
 Row = TupleRow
@@ -64,13 +66,25 @@ class Snapshot:
         self._connection = connection
         self.budget = budget
 
-    def rows(self, query: Query, *values: Any) -> list[Row]:
+    def rows(self, query: Query) -> list[Row]:
         """All rows of the answer. Raises OutOfTime, NotReadable, DatabaseUnreachable; the snapshot stays usable
         after the first two."""
-        with _named_errors(), self._connection.transaction():
-            milliseconds = self._statement_milliseconds()
-            self._connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
-            return self._connection.execute(_composed(query), values or None).fetchall()
+        text = query if isinstance(query, str) else query.as_string(self._connection)
+        # One message to the server, however far away it is: let go of the last question's savepoint, and ask.
+        framed = (
+            "RELEASE question; SAVEPOINT question;"
+            f" SET LOCAL statement_timeout = {self._statement_milliseconds()}; {text}"
+        )
+        with _named_errors():
+            try:
+                return _last_result(self._connection.execute(framed.encode()))
+            except psycopg.Error:
+                self._forget_question()
+                raise
+
+    def _forget_question(self) -> None:
+        if not self._connection.broken:
+            self._connection.execute("ROLLBACK TO question")
 
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
@@ -81,11 +95,11 @@ class Snapshot:
         finally:
             self.budget = whole
 
-    def row(self, query: Query, *values: Any) -> Row:
-        return self.rows(query, *values)[0]
+    def row(self, query: Query) -> Row:
+        return self.rows(query)[0]
 
-    def value(self, query: Query, *values: Any) -> Any:
-        return self.row(query, *values)[0]
+    def value(self, query: Query) -> Any:
+        return self.row(query)[0]
 
     def _statement_milliseconds(self) -> int:
         left = self.budget.left_seconds()
@@ -103,9 +117,7 @@ def open_snapshot(dsn: Dsn, budget: Budget) -> Iterator[Snapshot]:
     watchdog.start()
     try:
         with _named_errors():
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-            connection.execute(_SETTINGS.encode())
+            connection.execute(_BEGIN.encode())
         yield Snapshot(connection, budget)
     finally:
         watchdog.cancel()
@@ -153,8 +165,10 @@ def _named_errors() -> Iterator[None]:
         raise NotReadable(f"PostgreSQL refused the question (SQLSTATE {error.sqlstate})") from None
 
 
-def _composed(query: Query) -> sql.SQL | sql.Composed:
-    return sql.SQL(query) if isinstance(query, str) else query
+def _last_result(cursor: psycopg.Cursor[Row]) -> list[Row]:
+    while cursor.nextset():
+        pass
+    return cursor.fetchall()
 
 
 def joined(parts: Sequence[sql.Composable], by: str) -> sql.Composed:

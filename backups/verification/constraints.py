@@ -25,7 +25,7 @@ _CONSTRAINTS = """
            ARRAY(SELECT a.attname FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY k (number, place)
                  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number
                  ORDER BY k.place)::text[],
-           ARRAY(SELECT pg_catalog.format('OPERATOR(%%I.%%s)', opn.nspname, o.oprname)
+           ARRAY(SELECT pg_catalog.format('OPERATOR(%I.%s)', opn.nspname, o.oprname)
                  FROM pg_catalog.unnest(c.conpfeqop) WITH ORDINALITY k (oid, place)
                  JOIN pg_catalog.pg_operator o ON o.oid = k.oid
                  JOIN pg_catalog.pg_namespace opn ON opn.oid = o.oprnamespace
@@ -36,7 +36,7 @@ _CONSTRAINTS = """
     JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
     LEFT JOIN pg_catalog.pg_class f ON f.oid = c.confrelid
     LEFT JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace
-    WHERE c.contype IN ('f', 'p', 'u', 'c') AND c.convalidated AND c.oid > %s
+    WHERE c.contype IN ('f', 'p', 'u', 'c') AND c.convalidated AND c.oid > {after}
       AND n.nspname NOT IN ('pg_catalog', 'information_schema')
     ORDER BY c.oid"""
 
@@ -143,7 +143,7 @@ def _constraints(branch: Snapshot, after: int) -> list[Constraint]:
     branch.rows("SELECT pg_catalog.set_config('enable_indexscan', 'off', true),"
                 " pg_catalog.set_config('enable_indexonlyscan', 'off', true),"
                 " pg_catalog.set_config('enable_bitmapscan', 'off', true)")  # fmt: skip
-    return [Constraint(*row) for row in branch.rows(_CONSTRAINTS, after)]
+    return [Constraint(*row) for row in branch.rows(sql.SQL(_CONSTRAINTS).format(after=after))]
 
 
 def _judge(spec: CheckSpec, seen: _Seen) -> CheckResult:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from psycopg import sql
+
 from backups.verification.connection import Snapshot
 
 # Counters begin again when a server starts from a recovered copy or after a crash, and when somebody resets them.
@@ -13,8 +15,8 @@ _COUNTED = """
            greatest((SELECT stats_reset FROM pg_catalog.pg_stat_bgwriter),
                     (SELECT stats_reset FROM pg_catalog.pg_stat_database
                      WHERE datname = pg_catalog.current_database())),
-           coalesce(pg_catalog.pg_stat_get_tuples_deleted(%s), 0),
-           coalesce(pg_catalog.pg_stat_get_tuples_updated(%s), 0)"""
+           coalesce(pg_catalog.pg_stat_get_tuples_deleted({oid}), 0),
+           coalesce(pg_catalog.pg_stat_get_tuples_updated({oid}), 0)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +41,4 @@ class Counted:
 
 
 def read_counted(snapshot: Snapshot, oid: int) -> Counted:
-    return Counted(*snapshot.row(_COUNTED, oid, oid))
+    return Counted(*snapshot.row(sql.SQL(_COUNTED).format(oid=oid)))

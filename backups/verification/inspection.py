@@ -38,7 +38,7 @@ _SESSIONS = """
     SELECT left(coalesce(nullif(application_name, ''), 'unnamed'), 60), count(*)
     FROM pg_catalog.pg_stat_activity
     WHERE backend_type = 'client backend' AND datname = pg_catalog.current_database()
-      AND application_name <> %s AND application_name NOT LIKE ALL (%s)
+      AND application_name <> {ours} AND application_name NOT LIKE ALL ({neons})
     GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20"""
 _EXTENSIONS = "SELECT extname || ' ' || extversion FROM pg_catalog.pg_extension ORDER BY 1"
 
@@ -166,7 +166,7 @@ def _sequences(snapshot: Snapshot, previous: DatabaseFacts | None) -> tuple[Sequ
 
 def _sessions(snapshot: Snapshot) -> dict[str, int] | Unknown:
     try:
-        return dict(snapshot.rows(_SESSIONS, APPLICATION_NAME, _NEON_APPLICATIONS))
+        return dict(snapshot.rows(sql.SQL(_SESSIONS).format(ours=APPLICATION_NAME, neons=_NEON_APPLICATIONS)))
     except NotReadable as error:
         return Unknown(str(error))
 

@@ -64,13 +64,13 @@ class Timeline:
     def mark(self) -> None:
         self.main.execute("SELECT pg_logical_emit_message(true, 'test', 'mark')")
 
-    def copy_at(self, point: dt.datetime | str, *, of: Node | None = None, port: int | None = None) -> Node:
-        """A recovered, promoted copy at a time or an LSN."""
-        source = of or self.main
-        node = self._node(source.search_path(), port=port)
+    def copy_at(self, point: dt.datetime | str, **settings: str) -> Node:
+        """A recovered, promoted copy of main at a time or an LSN."""
+        source = self.main
+        node = self._node(source.search_path())
         (node.cluster.data_dir / "recovery.signal").touch()
         self.tools.give(node.cluster.data_dir / "recovery.signal")
-        self._start(node, self._recovery(source, point))
+        self._start(node, {**self._recovery(source, point), **settings})
         node.timeline = node.execute("SELECT timeline_id FROM pg_control_checkpoint()")[0][0]
         return node
 
@@ -87,10 +87,10 @@ class Timeline:
         self.main = new
         return new.execute("SELECT clock_timestamp()")[0][0]
 
-    def _node(self, path: list[Path] | None = None, *, port: int | None = None) -> Node:
+    def _node(self, path: list[Path] | None = None) -> Node:
         home = self.tools.make_dir(self.home / f"n{next(self._numbers)}")
         self.tools.run(["cp", "-a", "--reflink=auto", str(self.template), str(home / "data")])
-        cluster = Cluster(home / "data", port or free_port(), self.tools)
+        cluster = Cluster(home / "data", free_port(), self.tools)
         node = Node(cluster, self.tools.make_dir(home / "wal"), path or [])
         self.nodes.append(node)
         return node

@@ -1,0 +1,70 @@
+"""A synthetic database with a history, made once; each test gets branches of its own by real recovery."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from demo import seed
+from neon_sandbox.binaries import Tools, prepare
+from neon_sandbox.testing import temporary_state_dir
+from tests.verification.story import Story
+from tests.verification.timeline import Timeline, make_template
+
+SCALE = 0.05
+
+# Tables that the demo does not have: no key, no time of writing, a key of two columns, a time without a zone.
+ODD_TABLES = """
+    CREATE TABLE measurements (recipient int, value int);
+    INSERT INTO measurements SELECT i, i % 40 FROM generate_series(1, 300) i;
+    CREATE TABLE care_team (family_id bigint, user_id bigint, role text, PRIMARY KEY (family_id, user_id));
+    INSERT INTO care_team SELECT i % 20, i, 'helper' FROM generate_series(1, 200) i;
+    CREATE TABLE legacy_notes (code text PRIMARY KEY, body text, created_at timestamp NOT NULL DEFAULT localtimestamp);
+    INSERT INTO legacy_notes SELECT 'n' || i, 'note', timestamp '2026-01-01' FROM generate_series(1, 50) i;
+    CREATE EXTENSION pg_surgery;
+"""
+
+
+@pytest.fixture(scope="session")
+def tools() -> Iterator[Tools]:
+    with temporary_state_dir() as directory:
+        yield prepare(directory / "state")
+
+
+@pytest.fixture(scope="session")
+def template(tools: Tools) -> Path:
+    def fill(dsn: str) -> None:
+        seed.load(dsn, scale=SCALE)
+        execute(dsn, ODD_TABLES)
+
+    return make_template(tools, tools.home / "made", fill)
+
+
+@pytest.fixture(scope="session")
+def new_timeline(tools: Tools, template: Path) -> Iterator[Callable[..., Timeline]]:
+    made: list[Timeline] = []
+    numbers = itertools.count(1)
+
+    def make(**settings: str) -> Timeline:
+        timeline = Timeline(tools, template, tools.home / f"timeline{next(numbers)}", **settings)
+        made.append(timeline)
+        return timeline
+
+    yield make
+    for timeline in made:
+        timeline.stop()
+
+
+@pytest.fixture(scope="session")
+def story(new_timeline: Callable[..., Timeline]) -> Story:
+    """A history with an earlier, the wanted and a later point, shared by tests that only read it."""
+    return Story(new_timeline())
+
+
+def execute(dsn: str, statement: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statement)

@@ -1,0 +1,106 @@
+"""One history of the synthetic database, and the verification of branches of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import replace
+from typing import Any
+
+from backups.verification import (
+    CheckContext,
+    CheckOutcome,
+    CheckResult,
+    CheckSpec,
+    Dsn,
+    Unfinished,
+    plan_checks,
+    run_check,
+)
+from demo.traffic import Traffic
+from tests.verification.timeline import Node, Timeline
+
+PASSED, FAILED, INCONCLUSIVE = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE
+
+
+class Story:
+    """Clients write; `early`, `point` and `late` are moments between their writes; then it is over."""
+
+    def __init__(self, timeline: Timeline, *, rows_between: int = 40) -> None:
+        self.timeline = timeline
+        with Traffic(timeline.main.dsn, rate_per_second=None) as clients:
+            clients.wait_for(rows_between)
+            self.early = timeline.now()
+            clients.wait_for(rows_between)
+            self.point = timeline.now()
+            clients.wait_for(rows_between)
+            self.late = timeline.now()
+            clients.wait_for(rows_between)
+        self.ended = timeline.now()
+        self.record = clients.record
+        self.reference = timeline.copy_at(self.point)
+
+    def branch(self, point: dt.datetime | None = None, **settings: str) -> tuple[Node, CheckContext]:
+        """A branch that a restore to `point` (default: the right one) has left behind, and what it is judged by."""
+        submitted_at = self.timeline.now()
+        node = self.timeline.copy_at(point or self.point, **settings)
+        return node, self.judged(node, submitted_at)
+
+    def judged(self, node: Node, submitted_at: dt.datetime) -> CheckContext:
+        return CheckContext(
+            branch=Dsn(node.dsn),
+            reference=Dsn(self.reference.dsn),
+            point_at=self.point,
+            submitted_at=submitted_at,
+            writable_at=node.execute("SELECT clock_timestamp()")[0][0],
+            statistics_settle_seconds=0,
+        )
+
+
+def verify(context: CheckContext, *, budget_seconds: float = 8.0) -> dict[str, CheckResult]:
+    """Runs the whole plan as a worker does. Results by code, those of tables by `schema.table`."""
+    results: dict[str, CheckResult] = {}
+    for spec in plan_checks(context):
+        result = finish(spec, context, budget_seconds=budget_seconds)
+        context = context.learn(spec.code, result.figures)
+        results[spec.subject or spec.code] = result
+    return results
+
+
+def verify_only(name: str, context: CheckContext) -> CheckResult:
+    """One check by its code or table, with the anchors that it stands on."""
+    for spec in plan_checks(context):
+        if spec.code == "anchors" or name in (spec.subject, spec.code):
+            result = finish(spec, context)
+            context = context.learn(spec.code, result.figures)
+            if name in (spec.subject, spec.code):
+                return result
+    raise LookupError(name)
+
+
+def finish(spec: CheckSpec, context: CheckContext, *, budget_seconds: float = 8.0) -> CheckResult:
+    cursor: dict[str, Any] | None = None
+    while True:
+        outcome = run_check(spec, context, budget_seconds=budget_seconds, cursor=cursor)
+        if isinstance(outcome, CheckResult):
+            return outcome
+        assert isinstance(outcome, Unfinished)
+        cursor = outcome.cursor
+        time.sleep(outcome.retry_after_seconds)
+
+
+def not_passed(results: dict[str, CheckResult]) -> dict[str, tuple[str, str]]:
+    """What did not pass, as `name -> (outcome, sentence)`: an empty dict is a clean verification."""
+    return {
+        name: (result.outcome.value, result.sentence)
+        for name, result in results.items()
+        if result.outcome is not PASSED
+    }
+
+
+def failures(results: dict[str, CheckResult]) -> set[str]:
+    return {name for name, result in results.items() if result.outcome is FAILED}
+
+
+def with_policy(context: CheckContext, **changes: Any) -> CheckContext:
+    return replace(context, policy=replace(context.policy, **changes))
