@@ -240,8 +240,14 @@ WORKER_START_SECONDS = number("WORKER_START_SECONDS", 30)
 WORKER_STOP_SECONDS = number("WORKER_STOP_SECONDS", 60)
 WORKER_LATE_SECONDS = number("WORKER_LATE_SECONDS", 60)
 WORKER_RESTART_SECONDS = number("WORKER_RESTART_SECONDS", 1)
-# Functions that run_worker calls every WORKER_WAKE_SECONDS, each in a thread of its own.
-WORKER_DUTIES: list[str] = []
+_SLOWER = 5 * WORKER_WAKE_SECONDS
+# Functions that run_worker calls, and how often in seconds; each has a thread of its own.
+WORKER_DUTIES: dict[str, float] = {
+    "backups.services.execution.wake.enqueue_due_executions": WORKER_WAKE_SECONDS,
+    "backups.services.restore.clock.expire_due_requests": _SLOWER,
+    "backups.services.look.close_due_looks": _SLOWER,
+    "backups.services.dispose.dispose_due_branches": _SLOWER,
+}
 
 TASK_TIMEOUT_SECONDS = int(number("TASK_TIMEOUT_SECONDS", 45))
 WORKER_PROCESSES = int(number("WORKER_PROCESSES", 2))

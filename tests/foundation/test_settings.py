@@ -126,7 +126,7 @@ def test_the_mail_address_may_be_wrong_without_being_shown(monkeypatch):
         ({"EXECUTION_LEASE_SECONDS": 45}, ["carecircle_ops.E001"]),
         ({"NEON_CALL_DEADLINE_SECONDS": 90}, ["carecircle_ops.E001"]),
         ({"WORKER_WATCHDOG_SECONDS": 10}, ["carecircle_ops.E002"]),
-        ({"WORKER_DUTIES": ["backups.services.worker.no_such_thing"]}, ["carecircle_ops.E003"]),
+        ({"WORKER_DUTIES": {"backups.services.worker.no_such_thing": 1.0}}, ["carecircle_ops.E003"]),
         ({"HTTPS_ONLY": False, "SITE_URL": "http://ops.example.org"}, ["carecircle_ops.E004"]),
         ({"HTTPS_ONLY": False, "SITE_URL": "http://127.0.0.1:8000"}, []),
         ({"DATABASES": {"default": {"HOST": "ep-a-b-1.eu-central-1.aws.neon.tech"}}}, ["carecircle_ops.W001"]),

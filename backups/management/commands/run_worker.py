@@ -50,7 +50,7 @@ def _canary() -> Duty:
 
 
 def _duties() -> list[Duty]:
-    return [Duty(path, settings.WORKER_WAKE_SECONDS, import_string(path)) for path in settings.WORKER_DUTIES]
+    return [Duty(path, seconds, import_string(path)) for path, seconds in settings.WORKER_DUTIES.items()]
 
 
 def _timing() -> Timing:
