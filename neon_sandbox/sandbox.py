@@ -87,14 +87,17 @@ class Sandbox:
         role = Role(f"{branch.id}/{role_name}", branch.id, role_name, new_password(), moment)
         first = next_database_number(self.plane)
         made = [
-            Database(f"{branch.id}/{database}", branch.id, first + index, database, role_name, moment)
-            for index, database in enumerate(databases)
+            Database(f"{branch.id}/{name}", branch.id, first + index, name, role_name, moment)
+            for index, name in enumerate(databases)
         ]
         self.plane.pinned_nodes.add(branch.node_id)
         history_from = self.plane.storage.create_first(branch.node_id, [role], made)
         with self.plane.store.transaction():
-            for entity in (project, replace(branch, created_at=history_from, history_from=history_from), role, *made):
-                self.plane.store.put(entity)
+            self.plane.store.put(project)
+            self.plane.store.put(replace(branch, created_at=history_from, history_from=history_from))
+            self.plane.store.put(replace(role, created_at=history_from))
+            for database in made:
+                self.plane.store.put(replace(database, created_at=history_from))
             endpoint = new_endpoint(self.plane, branch, {})
         self.plane.pinned_nodes.discard(branch.node_id)
         self.plane.storage.serve(branch.node_id, endpoint.port)

@@ -34,9 +34,9 @@ def create_branch(plane: Plane, request: Request, project_id: str) -> Reply:
     with plane.store.transaction():
         parent = _parent(plane, project, wanted)
         point = read_point(wanted, "parent_timestamp", "parent_lsn")
+        plane.refuse_if_locked(project_id)
         check_point(plane, project, parent, point)
         branch = _new_branch(plane, project, parent, wanted, _annotation(request))
-        plane.refuse_if_locked(project_id)
         plane.store.put(branch)
         _inherit_catalog(plane, parent, branch, point.timestamp)
         endpoint = new_endpoint(plane, branch, endpoints[0]) if endpoints else None

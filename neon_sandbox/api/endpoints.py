@@ -45,8 +45,8 @@ def create_endpoint(plane: Plane, request: Request, project_id: str) -> Reply:
         branch = plane.store.get(Branch, text_of(wanted, "branch_id") or "")
         if branch is None or branch.project_id != project_id:
             raise problems.not_found("branch")
-        _check_wanted(plane, branch, wanted)
         plane.refuse_if_locked(project_id)
+        _check_wanted(plane, branch, wanted)
         endpoint = new_endpoint(plane, branch, wanted)
         operations = _schedule(plane, "start_endpoint", "start_compute", endpoint, request.effects)
     return Reply(201, {"endpoint": shapes.endpoint(endpoint), "operations": operations})

@@ -18,6 +18,7 @@ from neon_sandbox.api.rules import (
     read_point,
     refuse_taken_name,
     refuse_too_many,
+    refuse_unready,
 )
 from neon_sandbox.entities import Branch, Operation
 from neon_sandbox.jobs import point_arguments
@@ -44,11 +45,12 @@ def restore_branch(plane: Plane, request: Request, project_id: str, branch_id: s
         target = find_branch(plane, project_id, branch_id)
         restore = _read(plane, target, request.body())
         _refuse_forbidden(plane, restore)
+        plane.refuse_if_locked(project_id)
+        refuse_unready(target)
         check_point(plane, project, restore.source, restore.point)
         if restore.preserve_under_name is not None:
             refuse_taken_name(plane, project_id, restore.preserve_under_name)
             refuse_too_many(plane, project_id, another_root=target.parent_id is None)
-        plane.refuse_if_locked(project_id)
         operations = _accept(plane, restore, request.effects)
         restored = plane.store.must(Branch, target.id)
     return Reply(200, {"branch": shapes.branch(restored), "operations": shapes.operations(operations)})
@@ -81,8 +83,6 @@ def _refuse_forbidden(plane: Plane, restore: Restore) -> None:
     for restriction in target.restricted_actions:
         if restriction["name"] == "restore":
             raise ApiProblem(422, restriction.get("reason", "the branch can not be restored"))
-    if target.current_state != "ready":
-        raise ApiProblem(422, "branch not ready yet")
 
 
 def _accept(plane: Plane, restore: Restore, effects: Mapping[str, Any]) -> list[Operation]:

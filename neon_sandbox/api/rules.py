@@ -27,8 +27,7 @@ def read_point(values: Mapping[str, Any], time_field: str, lsn_field: str) -> Po
 
 
 def check_point(plane: Plane, project: Project, source: Branch, point: Point) -> None:
-    if source.current_state not in ("ready", "archived"):
-        raise ApiProblem(422, "branch not ready yet")
+    refuse_unready(source)
     if point.is_head:
         return
     if project.history_retention_seconds == 0:
@@ -36,6 +35,11 @@ def check_point(plane: Plane, project: Project, source: Branch, point: Point) ->
     if point.timestamp is not None:
         _check_time(plane, project, source, point.timestamp)
     plane.storage.check(source.node_id, point)
+
+
+def refuse_unready(branch: Branch) -> None:
+    if branch.current_state not in ("ready", "archived"):
+        raise ApiProblem(422, "branch not ready yet")
 
 
 def _check_time(plane: Plane, project: Project, source: Branch, timestamp: datetime) -> None:
