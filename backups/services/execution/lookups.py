@@ -58,11 +58,12 @@ def judge_restore(
     if target is None:
         return Unclear("The branch is not at Neon any more.")
     fresh = _fresh(facts, operations)
-    touched = {target.id} | ({kept.id} if kept else set())
-    ours = [operation for operation in fresh if operation.branch_id in touched]
     was_reset = target.last_reset_at != _time(facts.get("last_reset_at"))
-    if kept is not None and (was_reset or ours):
-        return Found(tuple(operation.id for operation in ours), {"preserved_branch_id": kept.id})
+    # Neon counts resets in whole seconds, so right after an earlier one only its operations tell.
+    was_worked_on = any(operation.branch_id == target.id for operation in fresh)
+    if kept is not None and (was_reset or was_worked_on):
+        ours = [operation.id for operation in fresh if operation.branch_id in {target.id, kept.id}]
+        return Found(tuple(ours), {"preserved_branch_id": kept.id})
     if unfinished(fresh):
         return Busy("Neon is still working on something in this project.")
     if kept is not None:

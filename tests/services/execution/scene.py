@@ -6,15 +6,16 @@ import datetime as dt
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.db import transaction
 
 from backups.domain.execution import CLAIMABLE, BranchFate, BranchPurpose, Purpose
 from backups.domain.people import SYSTEM
+from backups.domain.policy import Policy
 from backups.domain.restore import PointKind, RestorePoint, WritersStopped
-from backups.models import Execution, Intent, OwnedBranch, Project, ProtectedBranch, RestoreRequest
+from backups.models import Execution, Intent, OwnedBranch, PolicyVersion, Project, ProtectedBranch, RestoreRequest
 from backups.neon.branches import NewEndpoint
 from backups.neon.client import NeonClient
 from backups.neon.secret import Secret
@@ -27,6 +28,10 @@ from backups.services.secrets import store_api_key
 from neon_sandbox.testing import RunningSandbox, running_sandbox
 from tests import factories
 from tests.factories import People
+from tests.invariants import assert_invariants
+
+#: What is asked of a database that does not really go back: it can't show that its server was replaced.
+CHECKED = ("connection", "anchors", "as_approved", "no_commit_between", "required_tables", "schema", "table_content")
 
 PATIENCE_SECONDS = 30.0
 
@@ -39,12 +44,22 @@ class Scene:
     people: People
     project: Project
     branch: ProtectedBranch
+    strangers: set[str] = field(default_factory=set)
 
     @contextmanager
     def neon(self) -> Iterator[NeonClient]:
         """Neon as a stranger's client sees it."""
-        with NeonClient(Secret(self.sandbox.api_key), base_url=self.sandbox.url) as client:
+        with NeonClient(
+            Secret(self.sandbox.api_key),
+            base_url=self.sandbox.url,
+            on_call=lambda call: self.strangers.add(call.request_id),
+        ) as client:
             yield client
+
+    def assert_invariants(self, **options: Any) -> None:
+        """Everything that must hold at any moment."""
+        canaries = [self.sandbox.api_key, "password-of-tests"]
+        assert_invariants(self.sandbox, strangers=self.strangers, canaries=canaries, **options)
 
     def moment(self) -> dt.datetime:
         """Now, in whole milliseconds."""
@@ -129,6 +144,8 @@ def opened_scene(client_database_url: str, people: People, **settings: Any) -> I
         project = factories.project(api_host=sandbox.url, neon_project_id=sandbox.project_id, root_branch_cap=None)
         with transaction.atomic():
             store_api_key(project=project, api_key=Secret(sandbox.api_key), actor=SYSTEM)
+        body = Policy(required_checks=CHECKED).to_json()
+        PolicyVersion.objects.create(number=2, body=body, created_by_name="erin")
         branch = factories.branch(project, neon_branch_id=sandbox.branch_id, name="main")
         yield Scene(sandbox, people, project, branch)
 

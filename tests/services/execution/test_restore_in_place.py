@@ -17,3 +17,4 @@ def test_an_approved_request_is_restored_once_and_verified(scene: Scene) -> None
     assert [intent.outcome for intent in intents(run)] == ["applied"]
     kept = OwnedBranch.objects.get(name=run.request.preserve_name)
     assert (kept.fate, kept.purpose) == ("present", "preserved")
+    scene.assert_invariants()
