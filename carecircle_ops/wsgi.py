@@ -9,3 +9,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "carecircle_ops.settings")
 
 application = get_wsgi_application()
+
+from backups.services.self_hosting import refuse_to_start_inside_a_managed_project  # noqa: E402 - needs the set-up above
+
+refuse_to_start_inside_a_managed_project()

@@ -11,6 +11,7 @@ from backups.models import Execution, Project
 from backups.neon.calls import CallRecord, OnCall
 from backups.neon.client import NeonClient
 from backups.neon.deadline import Deadlines
+from backups.neon.secret import Secret
 from backups.services.execution.events import target_of_run, the_worker
 from backups.services.ledger import record_event
 from backups.services.secrets import api_key_of
@@ -40,10 +41,17 @@ def refuse_inside_transaction() -> None:
 
 def client_for(project: Project, *, correlation: str, execution: Execution | None = None) -> NeonClient:
     """A client with the project's key; the caller closes it. Raises SecretUnreadable, CallInsideTransaction."""
+    return client_with_key(project, api_key_of(project), correlation=correlation, execution=execution)
+
+
+def client_with_key(
+    project: Project, api_key: Secret, *, correlation: str, execution: Execution | None = None
+) -> NeonClient:
+    """The same with a key that is not stored yet; the project's row may not be saved yet either."""
     refuse_inside_transaction()
     total = settings.NEON_CALL_DEADLINE_SECONDS
     return NeonClient(
-        api_key_of(project),
+        api_key,
         base_url=project.api_host,
         deadlines=Deadlines(connect_seconds=min(5.0, total), read_seconds=total, total_seconds=total),
         on_call=_recorder(project, correlation, execution),

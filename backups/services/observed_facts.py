@@ -80,6 +80,11 @@ def one_line(text: str, limit: int = 300) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
+def reason_of(error: Exception) -> str:
+    """Why something could not be read, in words; some errors carry none."""
+    return str(error) or "the time ended before the answer came"
+
+
 def facts_from_neon(
     request: RestoreRequest, *, size_bytes: int | None, root_branches: int, now: dt.datetime
 ) -> dict[str, int | None]:
@@ -110,7 +115,7 @@ def assemble(
     observed["schema"] = _schema(parts)
     observed["migration_head"] = _migration_head(parts)
     observed["sessions"] = _sessions(parts, databases)
-    observed["sizes"] = {"branch_bytes": parts.neon.get("branch_bytes")}
+    observed["sizes"] = {"branch_bytes": _size_bytes(parts, databases)}
     observed["history_left_seconds"] = parts.neon.get("history_left_seconds")
     observed["root_branches"] = {"used": parts.neon.get("root_used"), "cap": parts.neon.get("root_cap")}
     observed["head_lsn"] = _head_lsn(parts)
@@ -224,6 +229,18 @@ def _sessions(parts: Parts, databases: tuple[str, ...]) -> Sessions:
     if not databases:
         return {"count": None, "by_application": {}}
     return {"count": sum(total.values()), "by_application": total}
+
+
+def _size_bytes(parts: Parts, databases: tuple[str, ...]) -> int | None:
+    """What Neon says, or else what the databases themselves say, if all of them could be asked."""
+    if parts.neon.get("branch_bytes") is not None:
+        return parts.neon["branch_bytes"]
+    sizes: list[int | None] = [known(parts.live[name].size_bytes) if name in parts.live else None for name in databases]
+    read = [size for size in sizes if size is not None]
+    if not read or len(read) < len(sizes):
+        parts.miss("size of the branch", NOT_READ)
+        return None
+    return sum(read)
 
 
 def _head_lsn(parts: Parts) -> str | None:

@@ -24,7 +24,7 @@ from backups.services.execution.own_copies import (
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
 from backups.services.look import look_has_failed, look_is_ready
 from backups.services.observed_facts import one_line
-from backups.verification import summarise_moment
+from backups.verification import OutOfTime, summarise_moment
 
 _YIELD_SECONDS = 2.0
 _READY_SECONDS = 8.0
@@ -63,7 +63,10 @@ def summarise(context: StepContext) -> StepResult:
         return _failed(context, "copy_failed", str(failure))
     except NeonNotFound:
         return _failed(context, "copy_gone", "The copy is not at Neon any more")
-    facts = _facts(context, made)
+    try:
+        facts = _facts(context, made)
+    except OutOfTime:
+        return Again(after_seconds=0.5, waiting_for="the copy to answer in time")
     took = made.seconds_since_asked(database_now())
     look_id = look_of(context).pk
     tables = [name for database in facts["databases"] for name in database["rows"]]

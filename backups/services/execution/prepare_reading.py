@@ -18,13 +18,14 @@ from backups.services.execution.context import StepContext
 from backups.services.execution.own_copies import Copy, CopyFailed, addresses, is_ready
 from backups.services.execution.prepare_time import box_is_over, parts_of, seconds_left
 from backups.services.execution.results import Advance, Again, StepResult
-from backups.services.observed_facts import Parts, one_line
+from backups.services.observed_facts import Parts, one_line, reason_of
 from backups.verification import (
     CheckContext,
     CheckResult,
     CheckSpec,
     DatabaseUnreachable,
     Dsn,
+    OutOfTime,
     Unfinished,
     VerificationPolicy,
     compare_point_with_now,
@@ -64,8 +65,8 @@ def compare(context: StepContext) -> StepResult:
         unfinished = _compare_each(context, parts, made)
     except CopyFailed as failure:
         return _not_compared(context, parts, str(failure))
-    except (NeonError, DatabaseUnreachable) as trouble:
-        return _tried(context, parts, str(trouble))
+    except (NeonError, DatabaseUnreachable, OutOfTime) as trouble:
+        return _tried(context, parts, reason_of(trouble))
     memory = {"parts": parts.to_json(), "ready_seconds": round(ready_seconds, 2)}
     if unfinished and not box_is_over(context):
         return Again(after_seconds=0, waiting_for="the comparison of the tables", memory=memory)
@@ -80,8 +81,8 @@ def rehearse(context: StepContext) -> StepResult:
         return Advance(to=Step.PUBLISH, memory={"parts": parts.to_json()})
     try:
         parts.rehearsal = _rehearse(context, Copy(**context.memory["copy"]))
-    except (NeonError, DatabaseUnreachable) as error:
-        parts.miss("rehearsal", str(error))
+    except (NeonError, DatabaseUnreachable, OutOfTime) as error:
+        parts.miss("rehearsal", reason_of(error))
     sentence = f"Rehearsal {parts.rehearsal['outcome']}" if parts.rehearsal else "No rehearsal"
     return Advance(to=Step.PUBLISH, memory={"parts": parts.to_json()}, sentence=sentence)
 
@@ -102,8 +103,8 @@ def _inspect_each(context: StepContext, parts: Parts, found: Mapping[str, Dsn]) 
             return
         try:
             parts.live[name] = inspect_database(dsn, budget_seconds=share)
-        except DatabaseUnreachable as error:
-            parts.miss("sessions", f"{name}: {error}")
+        except (DatabaseUnreachable, OutOfTime) as error:
+            parts.miss("sessions", f"{name}: {reason_of(error)}")
 
 
 def _is_connectable(context: StepContext, made: Copy) -> bool:

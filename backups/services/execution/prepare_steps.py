@@ -185,8 +185,6 @@ def _miss_what_neon_did_not_tell(request: RestoreRequest, parts: Parts) -> None:
             parts.miss(what, "Neon did not tell, or the plan is not known here")
     if request.point_kind == PointKind.TIMESTAMP and parts.neon.get("history_left_seconds") is None:
         parts.miss("history left", "Neon did not tell its history window")
-    if parts.neon.get("branch_bytes") is None:
-        parts.miss("size of the branch", "Neon did not tell")
 
 
 def _publish(request_id: int, run: Execution, bound: BoundFacts, observed: dict[str, object], sentence: str) -> None:
