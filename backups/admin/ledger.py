@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -16,6 +18,7 @@ from backups.admin.capability_admin import CapabilityAdmin
 from backups.admin.ledger_filters import (
     ActorFilter,
     CappedPaginator,
+    NewestFirst,
     OutcomeFilter,
     TargetFilter,
     TypeFilter,
@@ -53,6 +56,9 @@ class LedgerEventAdmin(CapabilityAdmin):
         ("Exact bytes", {"fields": ("id", "sha256", "bytes")}),
     )
     readonly_fields = flatten_fieldsets(fieldsets)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return NewestFirst
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEvent]:
         events = super().get_queryset(request)

@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Expression, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -104,6 +105,13 @@ class WorldFilter(_ColumnFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> tuple[tuple[str, str], ...]:
         return _WORLDS
+
+
+class NewestFirst(ChangeList):
+    """No address can ask for another order, which would sort the whole ledger."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Expression | str]:
+        return ["-recorded_at", "-id"]
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]

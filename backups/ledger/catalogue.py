@@ -161,7 +161,8 @@ _ROWS: tuple[tuple[str, str, str, frozenset[ActorKind], bool, Retention], ...] =
      "branch", ANYBODY, False, _A),
     # Calls
     ("neon.call", "A call to Neon's API ended",
-     "request execution method path call_id status duration_ms neon_error effect attempt step_name", ANYBODY, False, _A),
+     "request execution step_name attempt method path call_id status duration_ms neon_error effect",
+     ANYBODY, False, _A),
     # Access
     ("access.login", "Somebody logged in",
      "means", PEOPLE, False, _A),

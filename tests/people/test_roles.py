@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
@@ -19,6 +21,12 @@ pytestmark = pytest.mark.django_db
 
 def events(*types: str) -> list[LedgerEvent]:
     return list(LedgerEvent.objects.filter(type__in=types).order_by("recorded_at", "id"))
+
+
+def since(user: User) -> datetime:
+    moment = held_role_since(user, Role.MANAGER)
+    assert moment is not None
+    return moment
 
 
 def test_groups_are_there_after_a_migration_and_carry_what_the_matrix_says():
@@ -51,27 +59,25 @@ def test_an_account_that_is_switched_off_holds_no_role(people):
 def test_the_date_of_a_role_is_the_databases(people):
     before = database_now()
     user = person("olga", Role.MANAGER).user
-    since = held_role_since(user, Role.MANAGER)
-    assert since is not None
-    assert before < since < database_now()
+    assert before < since(user) < database_now()
     assert held_role_since(user, Role.AUDITOR) is None
 
 
 def test_a_role_that_is_given_again_starts_again(people):
     bob = people.bob.user
-    first = held_role_since(bob, Role.MANAGER)
+    before = database_now()
     bob.groups.clear()
     assert held_role_since(bob, Role.MANAGER) is None
     bob.groups.add(Group.objects.get(name="Manager"))
-    assert held_role_since(bob, Role.MANAGER) > first
+    assert since(bob) > before
     assert [held.until is None for held in RoleMembership.objects.filter(user=bob).order_by("since")] == [False, True]
 
 
 def test_giving_a_role_that_is_held_changes_nothing(people):
-    since = held_role_since(people.bob.user, Role.MANAGER)
+    first = since(people.bob.user)
     people.bob.user.groups.add(Group.objects.get(name="Manager"))
     set_roles(actor=people.erin.actor, user_id=people.bob.user.pk, roles={Role.MANAGER})
-    assert held_role_since(people.bob.user, Role.MANAGER) == since
+    assert since(people.bob.user) == first
     assert not events("access.role_revoked")
 
 
@@ -194,7 +200,7 @@ LIFE = ("access.account_created", "access.account_changed", "access.password_cha
 # --- By SQL, past Django ---------------------------------------------------------------------------------------
 
 
-def sql(statement: str, *parameters: object) -> None:
+def sql(statement: str, *parameters: str | int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
 
@@ -226,7 +232,7 @@ def test_renaming_a_group_is_giving_its_members_a_role(people):
     people.charlie.user.groups.add(other)
     sql("UPDATE auth_group SET name = 'Old managers' WHERE name = 'Manager'")
     sql("UPDATE auth_group SET name = 'Manager' WHERE name = 'Choir'")
-    assert held_role_since(people.charlie.user, Role.MANAGER) > before
+    assert since(people.charlie.user) > before
 
 
 def test_a_temporary_table_cannot_stand_in_for_the_groups(people):
