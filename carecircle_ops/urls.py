@@ -5,8 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseRedirect
 from django.templatetags.static import static
-from django.urls import path
-from django.views.generic import RedirectView
+from django.urls import include, path
 
 from carecircle_ops import health
 
@@ -18,9 +17,10 @@ def favicon(request: HttpRequest) -> HttpResponseRedirect:
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("workerz", health.workerz, name="workerz"),
     path("favicon.ico", favicon, name="favicon"),
-    path("admin/", admin.site.urls),
-    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("", include("backups.admin.urls")),
+    path("", admin.site.urls),
 ]
 
 handler400 = "carecircle_ops.errors.bad_request"

@@ -138,7 +138,9 @@ class _FormReader(HTMLParser):
         kind = has.get("type", "text")
         if kind == "submit" and name:
             form.buttons.append((name, has.get("value", "")))
-        elif name and kind not in {"submit", "button"} and not (kind in {"radio", "checkbox"} and "checked" not in has):
+        elif kind in {"radio", "checkbox"} and "checked" not in has:
+            form.fields.setdefault(name, [])  # there to be chosen; sends nothing until it is
+        elif name and kind not in {"submit", "button"}:
             form.fields.setdefault(name, []).append(has.get("value", "on" if kind == "checkbox" else ""))
 
     def _option(self, has: dict[str, str], form: Form) -> None:

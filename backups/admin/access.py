@@ -1,0 +1,61 @@
+"""Who may see a page. What may be done on it is decided by the services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
+from django.urls import reverse
+
+from backups.domain.ledger import Target
+from backups.domain.people import Actor, Capability
+from backups.selectors.people import actor_of
+from backups.services.ledger import record_refusal
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, Actor, P], HttpResponseBase]
+
+#: Asked again by scripts every second or so: a refusal of these says nothing new.
+_QUIET = "X-Background-Refresh"
+
+
+def for_people_who_may(
+    capability: Capability, *methods: str
+) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
+    """Lets in whoever holds the capability; others are sent to log in, or told plainly and recorded."""
+    allowed = methods or ("GET",)
+
+    def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return redirect_to_login(_way_back(request), reverse("admin:login"))
+            actor = actor_of(request.user, request)
+            if not actor.may(capability):
+                _refuse(request, actor, capability)
+            if request.method not in allowed and not (request.method == "HEAD" and "GET" in allowed):
+                return HttpResponseNotAllowed(allowed)
+            return view(request, actor, *args, **kwargs)
+
+        guarded.capability = capability  # type: ignore[attr-defined]
+        guarded.methods = allowed  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def _refuse(request: HttpRequest, actor: Actor, capability: Capability) -> Any:
+    if _QUIET not in request.headers:
+        record_refusal(
+            actor=actor, why="role", target=Target(kind="page", id=request.path[:200]), capability=capability
+        )
+    raise PermissionDenied(capability.value)
+
+
+def _way_back(request: HttpRequest) -> str:
+    """After a log-in a page is shown again; an act is never repeated."""
+    return request.get_full_path() if request.method == "GET" else reverse("ops:start")

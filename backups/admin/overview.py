@@ -1,0 +1,100 @@
+"""The start page, in the order of the reader's role, and the list of requests."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+
+from backups.admin import words
+from backups.admin.access import for_people_who_may
+from backups.admin.frame import render
+from backups.admin.restore.blocks import deed
+from backups.domain.people import Actor, Capability, Role
+from backups.domain.policy import Environment
+from backups.domain.restore import RequestState, Urgency
+from backups.models import RestoreRequest
+from backups.selectors.clock import database_now
+from backups.selectors.overview import populations, recoveries
+from backups.selectors.policy import policy_in_force
+from backups.selectors.project import open_proposals
+from backups.selectors.queue import Queue, approver_count, queue_for
+
+_S = RequestState
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request in a list."""
+
+    request: RestoreRequest
+    title: str
+    state: str
+    tone: str
+    is_urgent: bool
+    environment: Environment
+    wants: str
+
+
+@for_people_who_may(Capability.READ_REQUESTS)
+def start(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """What needs the reader, what runs, and whether we could recover."""
+    now = database_now()
+    queue = queue_for(actor, with_closed=False)
+    context = {
+        **_lists(queue, now),
+        "recoveries": recoveries(now),
+        "approvers": approver_count(),
+        "policy": policy_in_force(),
+        "proposals": list(open_proposals()) if actor.may(Capability.MANAGE_PROJECTS) or _votes(actor) else [],
+        "is_auditor": Role.AUDITOR in actor.roles,
+        "populations": populations() if Role.AUDITOR in actor.roles else None,
+        "can_file": actor.may(Capability.FILE_RESTORE),
+        "can_look": actor.may(Capability.TAKE_LOOK),
+        "can_connect": actor.may(Capability.RUN_CONNECT),
+        "can_read_ledger": actor.may(Capability.READ_LEDGER),
+    }
+    return render(request, "start.html", context)
+
+
+@for_people_who_may(Capability.READ_REQUESTS)
+def queue(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Every request, with those first that wait for the reader."""
+    found = queue_for(actor)
+    context = _lists(found, database_now()) | {"can_file": actor.may(Capability.FILE_RESTORE)}
+    return render(request, "restore/queue.html", context)
+
+
+def _votes(actor: Actor) -> bool:
+    return actor.may(Capability.VOTE_ON_RESTORE)
+
+
+def _lists(found: Queue, now: dt.datetime) -> dict[str, list[Row]]:
+    return {
+        "yours": [_row(each, now) for each in found.yours],
+        "running": [_row(each, now) for each in found.running],
+        "others": [_row(each, now) for each in found.others],
+        "closed": [_row(each, now) for each in found.closed],
+    }
+
+
+_WANTS = {
+    _S.PENDING: "wants your vote",
+    _S.APPROVED: "wants somebody to press Start",
+    _S.NEEDS_ATTENTION: "wants a person to decide",
+    _S.DRAFT: "wants to be submitted",
+}
+
+
+def _row(request: RestoreRequest, now: dt.datetime) -> Row:
+    state = RequestState(request.state)
+    return Row(
+        request=request,
+        title=deed(request, now),
+        state=words.STATE[state],
+        tone=words.TONE[state],
+        is_urgent=request.urgency == Urgency.URGENT and state in _WANTS,
+        environment=request.branch.environment,
+        wants=_WANTS.get(state, ""),
+    )

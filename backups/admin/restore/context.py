@@ -1,0 +1,169 @@
+"""What the template of the request page is given."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from backups.admin import words
+from backups.admin.progress import Progress, progress_of
+from backups.admin.restore import blocks, details
+from backups.domain.actions import Action
+from backups.domain.consequence import schema_lines, span
+from backups.domain.restore import OPEN, RequestState, RestoreKind, Scenario, StartMode, WritersStopped
+from backups.selectors.restore_page import RequestPage
+
+_S = RequestState
+#: While one of these lasts, the worker is at work and the page refreshes itself.
+MOVING = frozenset({_S.PREPARING, _S.RUNNING})
+#: A vote or a comment of somebody else may arrive.
+WATCHED = frozenset({_S.PENDING, _S.APPROVED, _S.NEEDS_ATTENTION})
+
+
+def page_context(page: RequestPage, zone: dt.tzinfo, progress: Progress | None) -> dict[str, Any]:
+    """Everything on the page except the frame."""
+    return (
+        _head(page, zone) | _facts(page) | _rail(page) | _running(page, progress) | _result(page) | _below(page, zone)
+    )
+
+
+def is_moving(page: RequestPage) -> bool:
+    """True while something runs for the request."""
+    if page.state in MOVING:
+        return True
+    run = page.restore_run
+    return page.state in {_S.APPROVED, _S.NEEDS_ATTENTION} and run is not None and progress_of(run).is_moving
+
+
+def live_mark(page: RequestPage) -> str:
+    """Changes whenever more than a clock on the page would change."""
+    run = page.preparation if page.state is _S.PREPARING else page.restore_run
+    parts = (page.state.value, page.request.revision, len(page.current_votes), len(page.comments))
+    running = f"{run.pk}.{run.state}.{run.review_round}" if run else ""
+    return "-".join(str(part) for part in (*parts, running, page.resolution.pk if page.resolution else ""))
+
+
+def _head(page: RequestPage, zone: dt.tzinfo) -> dict[str, Any]:
+    request, due = page.request, blocks.deadline(page)
+    left = (due.at - page.now).total_seconds() if due and due.at else 0
+    return {
+        "page": page,
+        "r": request,
+        "band": blocks.band_of(request.branch),
+        "state_words": blocks.state_words(page),
+        "tone": words.TONE[page.state],
+        "your_part": blocks.your_part(page),
+        "question": blocks.question(page),
+        "deadline": due,
+        "deadline_left": span(max(0.0, left)),
+        "is_open": page.state in OPEN - {_S.RUNNING, _S.NEEDS_ATTENTION},
+        "requester": request.requester.get_full_name() or request.requester_name,
+        "zone_word": words.zone_word(zone),
+        "point_local": words.in_zone(request.point_at, zone, page.now) if request.point_at else "",
+        "point_utc": words.utc_stamp(request.point_at) if request.point_at else "",
+        "smaller_fix": blocks.smaller_fix(request),
+        "kind_words": words.KIND[RestoreKind(request.kind)],
+        "scenario_words": words.SCENARIO[Scenario(request.scenario)],
+        "start_words": words.START[StartMode(request.start_mode)],
+        "writers_words": _writers(page),
+    }
+
+
+def _writers(page: RequestPage) -> str:
+    said = {
+        WritersStopped.YES: f"{page.request.requester_name} says yes",
+        WritersStopped.BEFORE_START: "not yet, before the start",
+        WritersStopped.NO: "no, they go on",
+    }
+    return said[WritersStopped(page.request.writers_stopped)]
+
+
+def _facts(page: RequestPage) -> dict[str, Any]:
+    observed, bound = page.observed, page.packet.bound if page.packet else {}
+    loud, quiet = blocks.tables_shown(observed)
+    roots = observed["root_branches"]
+    return {
+        "loss": blocks.loss(observed),
+        "gain": blocks.gain(observed),
+        "tables": loud,
+        "quiet_tables": quiet,
+        "schema_lines": schema_lines(observed),
+        "unknowns": observed["unknown"],
+        "observed_at": dt.datetime.fromisoformat(observed["as_of"]),
+        "rehearsal": details.rehearsal(observed),
+        "root_branches": roots,
+        "room_is_short": bool(roots["cap"]) and (roots["cap"] or 0) - (roots["used"] or 0) < 2,
+        "sessions": observed["sessions"]["count"],
+        "session_applications": sorted(observed["sessions"]["by_application"].items()),
+        "migration": observed["migration_head"],
+        "branch_bytes": observed["sizes"]["branch_bytes"],
+        "databases": bound.get("databases", []),
+        "children": bound.get("children", []),
+        "restorable_until": details.restorable_until(page),
+        "undo_words": details.undo_words(page),
+    }
+
+
+def _rail(page: RequestPage) -> dict[str, Any]:
+    can = {action.value: available.allowed for action, available in page.actions.items()}
+    chosen = blocks.buttons(page)
+    main = chosen.main[0].value if chosen.main else ""
+    more = {name for name, allowed in can.items() if allowed} - {main, *_SHOWN_ELSEWHERE}
+    current = set(page.current_votes)
+    return {
+        "can": can,
+        "can_comment": page.may(Action.COMMENT) and page.state is not _S.DRAFT,
+        "can_ask": page.may(Action.ASK),
+        "can_file": page.may(Action.FILE_AGAIN) or page.actor.may(details.FILE),
+        "buttons": chosen,
+        "other_actions": bool(more),
+        "has_bar": bool(main or more or chosen.can_reject),
+        "nothing_to_do": "" if main or more or chosen.can_reject else details.why_nothing(page),
+        "lapsed_votes": [vote for vote in page.votes if vote not in current],
+        "too_few": len(page.voters) < page.votes_needed,
+        "submit_words": details.submit_words(page),
+        "who_is_told": details.who_is_told(page),
+    }
+
+
+_SHOWN_ELSEWHERE = {"approve", "reject", "pass", "ask", "comment", "file_again"}
+
+
+def _running(page: RequestPage, progress: Progress | None) -> dict[str, Any]:
+    moving = is_moving(page)
+    since = (page.now - progress.began_at).total_seconds() if progress else 0
+    waited = (page.now - progress.waiting_since).total_seconds() if progress and progress.waiting_since else 0
+    return {
+        "progress": progress,
+        "show_progress": moving,
+        "refresh_seconds": 3 if moving else 0,
+        "live_mark": live_mark(page) if moving or page.state in WATCHED else "",
+        "now_words": details.now_words(page),
+        "elapsed": f"{int(since) // 60}:{int(since) % 60:02d}",
+        "waiting_seconds": waited,
+        "cannot_stop": page.actions[Action.STOP].refusal if page.state is _S.RUNNING else "",
+    }
+
+
+def _result(page: RequestPage) -> dict[str, Any]:
+    checks = details.latest_checks(page)
+    return {
+        "checks": checks,
+        "checks_words": details.checks_words(checks),
+        "times": details.times(page),
+        "effect_is_known": details.effect_is_known(page),
+        "outcome_heading": details.outcome_heading(page),
+        "closed_heading": details.closed_heading(page),
+        "start_sentence": details.start_sentence(page),
+        "switch_lines": details.switch_lines(page),
+    }
+
+
+def _below(page: RequestPage, zone: dt.tzinfo) -> dict[str, Any]:
+    return {
+        "alternatives": blocks.alternatives(page),
+        "afterwards": details.afterwards(page),
+        "technical": details.technical(page),
+        "intents": [intent for run in page.runs for intent in run.intents.all()],
+        "history": details.history(page),
+    }

@@ -1,0 +1,83 @@
+"""What the start page says about each governed branch: only what is known, and since when."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import Max, Q
+
+from backups.domain.policy import Environment
+from backups.domain.restore import RequestState
+from backups.models import Project, ProtectedBranch, RestoreRequest
+
+#: Neon's answers are believed for this long; after that the page says that it does not know.
+FRESH = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Whether one branch can be brought back, as far as anybody knows."""
+
+    branch: ProtectedBranch
+    environment: Environment
+    oldest_point: dt.datetime | None
+    asked_neon_at: dt.datetime | None
+    is_fresh: bool
+    proven_at: dt.datetime | None
+
+
+def recoveries(now: dt.datetime) -> list[Recovery]:
+    """One entry per root branch in care, production first. One query."""
+    proven = Q(requests__state=RequestState.COMPLETED, requests__outcome_code="completed")
+    rows = (
+        ProtectedBranch.objects.select_related("project")
+        .filter(missing_since__isnull=True)
+        .exclude(is_root=False)
+        .annotate(proven_at=Max("requests__closed_at", filter=proven))
+        .order_by("project__name", "-is_default", "name")
+    )
+    found = [_recovery(branch, now) for branch in rows]
+    return sorted(found, key=lambda item: list(Environment).index(item.environment))
+
+
+def _recovery(branch: ProtectedBranch, now: dt.datetime) -> Recovery:
+    project: Project = branch.project
+    asked = project.connected_at
+    fresh = asked is not None and now - asked <= FRESH
+    window = project.history_retention_seconds
+    known = fresh and window is not None
+    return Recovery(
+        branch=branch,
+        environment=branch.environment,
+        oldest_point=now - dt.timedelta(seconds=window) if known and window is not None else None,
+        asked_neon_at=asked,
+        is_fresh=fresh,
+        proven_at=branch.proven_at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Populations:
+    """How many requests ended how; for whoever audits."""
+
+    completed: int
+    failed: int
+    refused: int
+    open: int
+
+
+def populations() -> Populations:
+    """Counts of real projects; what happened in a sandbox is no evidence."""
+    rows = RestoreRequest.objects.filter(branch__project__is_sandbox=False).values_list("state", flat=True)
+    states = list(rows)
+    closed_unchanged = {RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN}
+    return Populations(
+        completed=states.count(RequestState.COMPLETED),
+        failed=states.count(RequestState.FAILED),
+        refused=sum(1 for state in states if state in closed_unchanged),
+        open=sum(1 for state in states if state not in closed_unchanged | {_DONE, RequestState.FAILED}),
+    )
+
+
+_DONE = RequestState.COMPLETED
