@@ -31,6 +31,8 @@ class Nodes:
         self.store = store
         self.root = tools.make_dir(tools.home / "nodes")
         self.trash = tools.make_dir(tools.home / "trash")
+        self.template = tools.home / "template"
+        self.unfinished_template = tools.home / "template.new"
         self._settings = dict(settings)
         self._clusters: dict[str, Cluster] = {}
 
