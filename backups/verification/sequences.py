@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import sql
 
-from backups.verification.connection import Budget, Snapshot, open_snapshot
+from backups.verification.connection import Budget, Row, Snapshot, open_snapshot
 from backups.verification.context import CheckContext
-from backups.verification.errors import NotReadable, OutOfTime
+from backups.verification.errors import NotReadable
 from backups.verification.results import CheckResult, CheckSpec, Unknown, counted, failed, inconclusive, passed
 from backups.verification.structure import named
 
 CODE = "sequences"
+_QUESTIONS_TOGETHER = 100
 
 # Sequences that fill a column: serial and identity. Those that count down or start over can't be "behind".
 _OWNED = """
@@ -52,28 +54,49 @@ class Sequence:
 
 
 def read_sequences(snapshot: Snapshot) -> list[Sequence]:
-    """All sequences that fill a column. Raises OutOfTime for the list itself, not for a single sequence."""
-    return [_read(snapshot, *row) for row in snapshot.rows(_OWNED)]
-
-
-def _read(
-    snapshot: Snapshot, schema: str, name: str, table_schema: str, table: str, column: str, increment: int
-) -> Sequence:
-    label, target = f"{schema}.{name}", f"{table_schema}.{table}.{column}"
-    # The column first: sequences stand outside of snapshots, so read last they are never behind by timing alone.
-    largest_query = sql.SQL("SELECT max({}) FROM {}").format(
-        sql.Identifier(column), sql.Identifier(table_schema, table)
+    """All sequences that fill a column. Raises OutOfTime; a single one that can't be read is Unknown."""
+    owned = snapshot.rows(_OWNED)
+    columns = [(sql.Identifier(row[4]), sql.Identifier(row[2], row[3])) for row in owned]
+    # The columns first: sequences stand outside of snapshots, so read last they are never behind by timing alone.
+    largest = _asked_together(snapshot, [sql.SQL("SELECT max({}) FROM {}").format(*column) for column in columns])
+    states = _asked_together(
+        snapshot,
+        [
+            sql.SQL("SELECT ARRAY[last_value, is_called::int] FROM {}").format(sql.Identifier(row[0], row[1]))
+            for row in owned
+        ],
     )
-    value_query = sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))
+    return [_sequence(*facts) for facts in zip(owned, largest, states, strict=True)]
+
+
+def _sequence(owned: Row, largest: int | Unknown | None, state: list[int] | Unknown) -> Sequence:
+    schema, name, table_schema, table, column, increment = owned
+    label, target = f"{schema}.{name}", f"{table_schema}.{table}.{column}"
+    if isinstance(state, Unknown):
+        return Sequence(label, target, state, largest, was_used=False)
+    last_value, was_used = state
+    return Sequence(label, target, last_value + increment * was_used, largest, was_used=bool(was_used))
+
+
+def _asked_together(snapshot: Snapshot, questions: list[sql.Composed]) -> list[Any]:
+    """One value per question, in few messages; one that is refused is Unknown and does not spoil the others."""
+    answers: list[Any] = []
+    for begin in range(0, len(questions), _QUESTIONS_TOGETHER):
+        some = questions[begin : begin + _QUESTIONS_TOGETHER]
+        try:
+            answers += snapshot.row(
+                sql.SQL("SELECT {}").format(sql.SQL(", ").join(sql.SQL("({})").format(q) for q in some))
+            )
+        except NotReadable:
+            answers += [_asked_alone(snapshot, question) for question in some]
+    return answers
+
+
+def _asked_alone(snapshot: Snapshot, question: sql.Composed) -> Any:
     try:
-        largest = snapshot.value(largest_query)
-        last_value, is_called = snapshot.row(value_query)
+        return snapshot.value(question)
     except NotReadable as error:
-        return Sequence(label, target, Unknown(str(error)), Unknown(str(error)), was_used=False)
-    except OutOfTime:
-        late = Unknown("the time ended first", retry=True)
-        return Sequence(label, target, late, late, was_used=False)
-    return Sequence(label, target, last_value + increment if is_called else last_value, largest, was_used=is_called)
+        return Unknown(str(error))
 
 
 def check_sequences(spec: CheckSpec, context: CheckContext, budget: Budget) -> CheckResult:

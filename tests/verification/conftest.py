@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
+from backups.verification import connection
 from demo import seed
 from neon_sandbox.binaries import Tools, prepare
 from neon_sandbox.testing import temporary_state_dir
@@ -65,6 +67,21 @@ def story(new_timeline: Callable[..., Timeline]) -> Story:
     return Story(new_timeline())
 
 
+@pytest.fixture
+def questions_cost_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Budgets run by a clock that only questions advance, so that interruptions fall where a test wants them."""
+    seconds = [0.0]
+    real = connection.Snapshot.rows
+
+    def rows(self: connection.Snapshot, query: connection.Query) -> list[connection.Row]:
+        answer = real(self, query)
+        seconds[0] += 1
+        return answer
+
+    monkeypatch.setattr(connection.Snapshot, "rows", rows)
+    monkeypatch.setattr(connection, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+
+
 def execute(dsn: str, statement: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(statement)
+    with psycopg.connect(dsn, autocommit=True) as client:
+        client.execute(statement)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +12,14 @@ from backups.verification import (
     CheckContext,
     CheckOutcome,
     CheckResult,
-    CheckSpec,
     Dsn,
-    Unfinished,
     plan_checks,
     run_check,
 )
 from demo.traffic import Traffic
 from tests.verification.timeline import Node, Timeline
+
+Results = dict[str, CheckResult]
 
 PASSED, FAILED, INCONCLUSIVE = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE
 
@@ -57,39 +58,33 @@ class Story:
         )
 
 
-def verify(context: CheckContext, *, budget_seconds: float = 8.0) -> dict[str, CheckResult]:
-    """Runs the whole plan as a worker does. Results by code, those of tables by `schema.table`."""
-    results: dict[str, CheckResult] = {}
-    for spec in plan_checks(context):
-        result = finish(spec, context, budget_seconds=budget_seconds)
-        context = context.learn(spec.code, result.figures)
-        results[spec.subject or spec.code] = result
+def verify(context: CheckContext, *, only: frozenset[str] = frozenset(), budget_seconds: float = 8.0) -> Results:
+    """Runs the plan (or `only` these checks and tables) as a worker does: what has to wait lets others go first.
+
+    Results by code, those of tables by `schema.table`.
+    """
+    results: Results = {}
+    waiting = deque((spec, None) for spec in plan_checks(context) if not only or {spec.code, spec.subject} & only)
+    while waiting:
+        spec, cursor = waiting.popleft()
+        outcome = run_check(spec, context, budget_seconds=budget_seconds, cursor=cursor)
+        if isinstance(outcome, CheckResult):
+            context = context.learn(spec.code, outcome.figures)
+            results[spec.subject or spec.code] = outcome
+        elif outcome.retry_after_seconds and waiting:
+            waiting.append((spec, outcome.cursor))
+        else:
+            waiting.appendleft((spec, outcome.cursor))
+            time.sleep(outcome.retry_after_seconds)
     return results
 
 
 def verify_only(name: str, context: CheckContext) -> CheckResult:
     """One check by its code or table, with the anchors that it stands on."""
-    for spec in plan_checks(context):
-        if spec.code == "anchors" or name in (spec.subject, spec.code):
-            result = finish(spec, context)
-            context = context.learn(spec.code, result.figures)
-            if name in (spec.subject, spec.code):
-                return result
-    raise LookupError(name)
+    return verify(context, only=frozenset({"anchors", name}))[name]
 
 
-def finish(spec: CheckSpec, context: CheckContext, *, budget_seconds: float = 8.0) -> CheckResult:
-    cursor: dict[str, Any] | None = None
-    while True:
-        outcome = run_check(spec, context, budget_seconds=budget_seconds, cursor=cursor)
-        if isinstance(outcome, CheckResult):
-            return outcome
-        assert isinstance(outcome, Unfinished)
-        cursor = outcome.cursor
-        time.sleep(outcome.retry_after_seconds)
-
-
-def not_passed(results: dict[str, CheckResult]) -> dict[str, tuple[str, str]]:
+def not_passed(results: Results) -> dict[str, tuple[str, str]]:
     """What did not pass, as `name -> (outcome, sentence)`: an empty dict is a clean verification."""
     return {
         name: (result.outcome.value, result.sentence)
@@ -98,7 +93,7 @@ def not_passed(results: dict[str, CheckResult]) -> dict[str, tuple[str, str]]:
     }
 
 
-def failures(results: dict[str, CheckResult]) -> set[str]:
+def failures(results: Results) -> set[str]:
     return {name for name, result in results.items() if result.outcome is FAILED}
 
 
