@@ -16,7 +16,7 @@ from tests.factories import People
 @pytest.mark.django_db
 def test_every_answer_carries_the_strict_policy(client, path):
     answer = client.get(path)
-    assert b"".join(answer)  # read to its end, or the file that it streams stays open
+    b"".join(answer)  # to its end, or the file that it streams stays open
     headers = answer.headers
 
     policy = headers["Content-Security-Policy"]
@@ -65,6 +65,15 @@ def alice(client, people: People):
 def logged_in(client: Client, **headers: str) -> bool:
     client.get("/no-such-page", headers=headers)
     return "_auth_user_id" in client.session
+
+
+@pytest.mark.django_db
+def test_an_unknown_page_says_so_with_a_reference(alice):
+    answer = alice.get("/no-such-page")
+
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.content.decode()
+    assert answer.headers["X-Request-ID"] in answer.content.decode()
 
 
 @pytest.mark.django_db

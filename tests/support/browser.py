@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from tests.factories import PASSWORD
+
 CHROMIUM_FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -68,6 +70,14 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert not problems, "the browser complained:\n" + "\n".join(problems)
+
+
+def log_in(page: Page, url: str, username: str, *, password: str = PASSWORD) -> None:
+    """Through the form, as people do."""
+    page.goto(f"{url}/login/")
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
 
 
 def _watch(page: Page, problems: list[str]) -> None:

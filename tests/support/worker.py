@@ -97,7 +97,7 @@ def running_worker(database: OwnDatabase, tmp_path: Path, **environment: str) ->
     log_path = tmp_path / f"worker-{time.monotonic_ns()}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "run_worker", "--skip-checks"],
+            [sys.executable, "manage.py", "run_worker"],
             cwd=settings.BASE_DIR,
             env=worker_environment(database) | environment,
             stdin=subprocess.DEVNULL,
