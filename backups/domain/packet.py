@@ -71,7 +71,7 @@ class TableFacts(TypedDict):
     lost_at_least: int | None  # rows that were not there at the point
     back_at_least: int | None  # rows of the point that are gone now
     changed_at_least: int | None  # rows there on both sides whose content goes back
-    counted_by: str  # "key", "time column", "estimate" or "nothing"
+    counted_by: str  # "rows", "keys", "time column", "presence" (on one side only) or "nothing"
     unknown: str | None
     meaning: str  # plain words given by an administrator, "doses given"; may be empty
     patient_safety: bool

@@ -162,7 +162,7 @@ def _compared(database: str, loss: TableLoss, meanings: Mapping[str, Meaning]) -
         "lost_at_least": known(loss.rows_lost),
         "back_at_least": known(loss.rows_back),
         "changed_at_least": known(loss.rows_reverted),
-        "counted_by": loss.counted_by,
+        "counted_by": loss.counted_by.value,
         "unknown": next((one_line(n.reason) for n in numbers if isinstance(n, NotFound)), None),
         "meaning": meaning.text,
         "patient_safety": meaning.patient_safety,
@@ -212,7 +212,11 @@ def _migration_head(parts: Parts) -> MigrationHead:
         for loss in parts.loss.values()
         if known(loss.migration_head_at_point) or known(loss.migration_head_now)
     ]
-    pairs += [(None, known(facts.migration_head)) for facts in parts.live.values() if known(facts.migration_head)]
+    pairs += [
+        (None, known(facts.migration_head))
+        for name, facts in parts.live.items()
+        if name not in parts.loss and known(facts.migration_head)
+    ]
     then, now = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0] if pairs else (None, None))
     return {"then": then, "now": now}
 

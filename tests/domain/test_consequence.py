@@ -41,7 +41,7 @@ def table(name: str, **changes: object) -> TableFacts:
         "lost_at_least": 0,
         "back_at_least": 0,
         "changed_at_least": 0,
-        "counted_by": "key",
+        "counted_by": "rows",
         "unknown": None,
         "meaning": "",
         "patient_safety": False,
