@@ -20,6 +20,7 @@ from backups.admin.ledger_filters import (
     CappedPaginator,
     NewestFirst,
     OutcomeFilter,
+    RecordedFilter,
     TargetFilter,
     TypeFilter,
     WorldFilter,
@@ -36,8 +37,7 @@ class LedgerEventAdmin(CapabilityAdmin):
 
     list_display = ("recorded", "type", "who", "what", "outcome", "evidence")
     list_display_links = ("recorded", "type")
-    list_filter = (TypeFilter, ActorFilter, TargetFilter, OutcomeFilter, WorldFilter)
-    date_hierarchy = "recorded_at"
+    list_filter = (RecordedFilter, TypeFilter, ActorFilter, TargetFilter, OutcomeFilter, WorldFilter)
     search_fields = ("type",)
     search_help_text = "A login, a part of a type, or any exact id, name or hash in an event"
     # One order only: newest first, by the pair that an index serves.

@@ -112,11 +112,29 @@ def test_the_list_is_narrowed(people, restore, comment, query):
 
 def test_the_list_is_narrowed_to_a_person_and_a_day(people, restore, comment):
     client, bob = browser(people.dana), people.bob.actor.ref
-    day = comment.recorded_at
-    on_that_day = {"recorded_at__year": day.year, "recorded_at__month": day.month, "recorded_at__day": day.day}
-    assert rows(client, actor_ref=bob, **on_that_day) == [comment]
-    before = day - timedelta(days=400)
-    assert rows(client, actor_ref=bob, recorded_at__year=before.year) == []
+    today = comment.recorded_at.date()
+    yesterday, tomorrow = today - timedelta(days=1), today + timedelta(days=1)
+    kind = {"actor_ref": bob, "type": "request."}
+    assert rows(client, **kind, recorded_from=today, recorded_to=today) == [comment]
+    assert rows(client, **kind, recorded_from=today) == rows(client, **kind, recorded_to=today) == [comment]
+    assert rows(client, **kind, recorded_to=yesterday) == rows(client, **kind, recorded_from=tomorrow) == []
+
+
+@pytest.mark.parametrize("typed", ["yesterday", "2026-13-01", "9999-12-31", "0001-01-01", "<b>"])
+def test_a_day_that_is_none_does_no_harm(people, restore, typed):
+    response = browser(people.dana).get(reverse(LIST), {"recorded_to": typed}, follow=True)
+    assert response.status_code == 200
+    assert "<b>" not in response.content.decode()
+
+
+def test_the_other_filters_stay_when_days_are_chosen(people, comment):
+    page = browser(people.dana).get(reverse(LIST), {"q": "bob", "p": "1"}).content.decode()
+    assert '<input type="hidden" name="q" value="bob">' in page
+    assert 'name="p"' not in page
+
+
+def test_a_name_and_an_id_can_be_searched_for(people, restore, comment):
+    client = browser(people.dana)
     assert rows(client, q="bob", target_kind="restore_request") == [comment]
     assert rows(client, q=str(comment.pk)) == [comment]
 
