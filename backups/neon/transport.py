@@ -95,7 +95,8 @@ class HttpTransport:
         self._client.close()
 
     def send(self, request: Request, deadline: Deadline) -> Answer | Failure:
-        """Make one attempt. Returns within the deadline, whatever the other side does."""
+        """Make one attempt. Returns within the deadline, whatever the other side does, and nothing of the request
+        is sent after it has returned."""
         token = current_deadline.set(deadline)
         try:
             return self._exchange(request, deadline)
@@ -146,8 +147,6 @@ class HttpTransport:
         status = response.status_code
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             return Failure(Outcome.UNUSABLE, "the answer is compressed", status)
-        if _announced_bytes(response) > self._max_answer_bytes:
-            return Failure(Outcome.TOO_LARGE, f"more than {self._max_answer_bytes} bytes", status)
         body = bytearray()
         try:
             for chunk in response.iter_bytes(_CHUNK_BYTES):
@@ -178,11 +177,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _announced_bytes(response: httpx.Response) -> int:
-    announced = response.headers.get("content-length", "")
-    return int(announced) if announced.isascii() and announced.isdigit() else 0
 
 
 def _named(error: Exception, fallback: str) -> str:

@@ -104,6 +104,12 @@ CHANGES: list[tuple[Callable[[NeonClient], Any], bool]] = [
 ]
 
 
+def test_without_time_left_nothing_is_handed_to_any_transport(fake: Fake, neon: NeonClient) -> None:
+    with pytest.raises(errors.NeonUnavailable):
+        restore(neon.limited_to(0.0))
+    assert fake.requests == []
+
+
 @pytest.mark.parametrize(("change", "repeatable"), CHANGES)
 def test_which_changes_may_be_repeated_after_a_lost_answer(
     fake: Fake, neon: NeonClient, change: Callable[[NeonClient], Any], repeatable: bool

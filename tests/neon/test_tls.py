@@ -64,6 +64,16 @@ def test_a_trusted_certificate_of_this_host_is_accepted(
         assert server.connections == 1
 
 
+def test_session_keys_are_not_written_where_the_environment_says(
+    connect: Connect, certificate: Path, trusted: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trusted.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    trusted.setattr(certifi, "where", lambda: str(certificate))
+    with scripted_server(answers(http(200, AUTH)), tls=server_side(certificate)) as server:
+        connect(server.url).auth()
+    assert not (tmp_path / "keys").exists()
+
+
 def test_a_drip_inside_tls_is_cut(connect: Connect, certificate: Path, trusted: pytest.MonkeyPatch) -> None:
     def drip(peer: Peer) -> None:
         peer.drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 5000)
