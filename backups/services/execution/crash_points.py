@@ -1,6 +1,6 @@
 """Places where a worker can be made to die, so that tests show what is left behind by a death exactly there.
 
-CRASH_AT names the place. With CRASH_ONCE_FILE only the first process that gets there dies: the file remembers it.
+CRASH_AT names the place, as `name` or as `name@step` for one step only. With CRASH_ONCE_FILE only the first process that gets there dies: the file remembers it.
 Tests find the names by reading the source, so each call names its place with a literal.
 """
 
@@ -10,9 +10,10 @@ import os
 import signal
 
 
-def crash_point(name: str) -> None:
+def crash_point(name: str, *, step: str = "") -> None:
     """Kills this process with SIGKILL when CRASH_AT names this place; does nothing otherwise."""
-    if os.environ.get("CRASH_AT") != name:
+    wanted = os.environ.get("CRASH_AT")
+    if not wanted or wanted not in {name, f"{name}@{step}"}:
         return
     once = os.environ.get("CRASH_ONCE_FILE")
     if once and not _is_first(once):

@@ -48,10 +48,10 @@ def finish_step(claim: Claim, done: Pass, result: StepResult, *, keep_lease: boo
         if result.commit is not None and not (was_reviewing and _ends(result)):
             result.commit(run)
         _tell(claim, done, result, run)
-        crash_point("before_step_commit")
+        crash_point("before_step_commit", step=done.step)
         if not goes_on and run.state == ExecutionState.ACTIVE and run.next_attempt_at is None:
             enqueue(run.pk)
-    crash_point("after_step_commit")
+    crash_point("after_step_commit", step=done.step)
     return goes_on
 
 
