@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPResponse
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -34,7 +35,7 @@ def site(own_database: OwnDatabase, tmp_path: Path) -> Iterator[str]:
         "SITE_URL": url,
         "STATIC_ROOT": str(tmp_path / "static"),
     }
-    run = {"cwd": settings.BASE_DIR, "env": environment}
+    run: dict[str, Any] = {"cwd": settings.BASE_DIR, "env": environment}
     subprocess.run(
         [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], check=True, capture_output=True, **run
     )
