@@ -42,4 +42,4 @@ def test_no_test_may_truncate_the_ledger():
             return pytest.mark.django_db(transaction=True).mark
 
     with pytest.raises(pytest.UsageError, match="use the fixture own_database"):
-        conftest.pytest_collection_modifyitems([Item()])
+        conftest.pytest_collection_modifyitems([Item()])  # type: ignore[list-item]
