@@ -11,6 +11,9 @@ import sys
 import threading
 from pathlib import Path
 
+import psycopg
+
+from demo.browser import PageFailed
 from demo.children import ChildFailed, Children
 from demo.damage import do_damage
 from demo.incident import Story, StoryBroke, file_restore, play
@@ -27,7 +30,7 @@ def main() -> int:
         shutil.rmtree(options.state, ignore_errors=True)
         say("Stopped.")
         return 130
-    except (ChildFailed, StoryBroke, TimeoutError, OSError) as problem:
+    except (ChildFailed, PageFailed, StoryBroke, TimeoutError, OSError, psycopg.Error) as problem:
         say(f"The demo stopped: {problem}")
         sys.stdout.write(json.dumps({"ok": False, "problem": str(problem)}) + "\n")
         return 1

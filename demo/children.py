@@ -58,11 +58,17 @@ class Children:
             if child.poll() is not None:
                 raise ChildFailed(f"{name} ended with {child.returncode}; see {self._log(name)}")
 
-    def run(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> str:
-        """Runs `python COMMAND…` to its end and returns what it printed. Raises ChildFailed."""
+    def run(self, name: str, command: Sequence[str], env: Mapping[str, str], *, said: str = "") -> str:
+        """Runs `python COMMAND…` to its end, with `said` as its input; returns what it printed. Raises ChildFailed."""
         with self._log(name).open("w") as log:
             done = subprocess.run(
-                [sys.executable, *command], env=dict(env), stdout=subprocess.PIPE, stderr=log, text=True, check=False
+                [sys.executable, *command],
+                env=dict(env),
+                input=said,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                check=False,
             )
         if done.returncode != 0:
             raise ChildFailed(f"{name} failed; see {self._log(name)}\n{self._log(name).read_text()[-600:]}")

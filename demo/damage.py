@@ -15,27 +15,27 @@ from demo.traffic import Acknowledged
 #: What somebody's clean-up script deletes by mistake: every third medication's log, with what refers to it.
 _FORGET = """
     UPDATE notifications SET medication_log_id = NULL
-    WHERE medication_log_id IN (SELECT id FROM medication_logs WHERE medication_id % 3 = 0 AND id <= %(newest)s)"""
-_DELETE = "DELETE FROM medication_logs WHERE medication_id % 3 = 0 AND id <= %(newest)s"
+    WHERE medication_log_id IN (SELECT id FROM medication_logs WHERE medication_id %% 3 = 0 AND id <= %(newest)s)"""
+_DELETE = "DELETE FROM medication_logs WHERE medication_id %% 3 = 0 AND id <= %(newest)s"
 _PRESENT = """
     SELECT count(*) FROM {} AS row
     JOIN unnest(%(ids)s::bigint[], %(times)s::timestamptz[]) AS wanted (id, at)
       ON row.id = wanted.id AND row.created_at = wanted.at"""
-_FINGERPRINT = """
-    SELECT count(*), coalesce(sum(hashtextextended(log::text, 0)::numeric), 0)
-    FROM medication_logs log WHERE medication_id % 3 = 0 AND id <= %(newest)s"""
+_CONTENT = """
+    SELECT id, hashtextextended(log::text, 0), updated_at
+    FROM medication_logs log WHERE medication_id %% 3 = 0 AND id <= %(newest)s"""
 _TO_THE_NEXT_SECOND = "SELECT pg_sleep(1.005 - extract(milliseconds FROM clock_timestamp()) % 1000 / 1000)"
-_COUNT = "SELECT count(*) FROM medication_logs WHERE medication_id % 3 = 0 AND id <= %(newest)s"
+_COUNT = "SELECT count(*) FROM medication_logs WHERE medication_id %% 3 = 0 AND id <= %(newest)s"
 
 
 @dataclass(frozen=True)
 class Damage:
-    """The last good moment, what was deleted after it, and a fingerprint of the rows as they were."""
+    """The last good moment, what was deleted after it, and a hash of each row as it was."""
 
     good_at: dt.datetime
     newest_id: int
     rows: int
-    fingerprint: tuple[int, str]
+    content: Mapping[int, int]
 
 
 def do_damage(dsn: str) -> Damage:
@@ -48,10 +48,11 @@ def do_damage(dsn: str) -> Damage:
         connection.execute(_TO_THE_NEXT_SECOND)
         at = _one(connection, "SELECT date_trunc('second', clock_timestamp())")
         newest = _one(connection, "SELECT max(id) FROM medication_logs")
-        before = _fingerprint(connection, newest)
+        before = connection.execute(_CONTENT, {"newest": newest}).fetchall()
         connection.execute(_FORGET, {"newest": newest})
         rows = connection.execute(_DELETE, {"newest": newest}).rowcount
-    return Damage(good_at=at, newest_id=newest, rows=rows, fingerprint=before)
+    content = {row_id: content for row_id, content, _ in before}
+    return Damage(good_at=at, newest_id=newest, rows=rows, content=content)
 
 
 def rows_there(dsn: str, damage: Damage) -> int:
@@ -60,10 +61,12 @@ def rows_there(dsn: str, damage: Damage) -> int:
         return int(_one(connection, _COUNT, {"newest": damage.newest_id}))
 
 
-def as_before(dsn: str, damage: Damage) -> bool:
-    """True when every deleted row is back with exactly its old content."""
+def not_as_before(dsn: str, damage: Damage, *, since: dt.datetime) -> int:
+    """How many deleted rows are missing, or differ without having been written to after `since`."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        return _fingerprint(connection, damage.newest_id) == damage.fingerprint
+        rows = connection.execute(_CONTENT, {"newest": damage.newest_id}).fetchall()
+    good = {row_id for row_id, content, at in rows if damage.content.get(row_id) == content or at >= since}
+    return len(damage.content.keys() - good)
 
 
 def still_there(dsn: str, rows: list[Acknowledged]) -> int:
@@ -84,11 +87,6 @@ def _found(connection: psycopg.Connection, table: str, rows: list[Acknowledged])
 def inserts_between(rows: list[Acknowledged], after: dt.datetime, until: dt.datetime) -> list[Acknowledged]:
     """Confirmed inserts whose own time lies in (after, until]."""
     return [row for row in rows if row.action == "insert" and after < dt.datetime.fromisoformat(row.row_at) <= until]
-
-
-def _fingerprint(connection: psycopg.Connection, newest: int) -> tuple[int, str]:
-    row = connection.execute(_FINGERPRINT, {"newest": newest}).fetchone()
-    return (int(row[0]), str(row[1])) if row else (0, "")
 
 
 def _one(connection: psycopg.Connection, statement: LiteralString, parameters: Mapping[str, Any] | None = None) -> Any:

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from demo.browser import Browser, Page
 from demo.children import Children, wait_until
-from demo.damage import Damage, as_before, do_damage, inserts_between, rows_there, still_there
+from demo.damage import Damage, do_damage, inserts_between, not_as_before, rows_there, still_there
 from demo.stack import Stack, say
 from demo.traffic import Traffic
 
@@ -167,7 +167,8 @@ def _check_restore(story: Story, traffic: Traffic, damage: Damage, restore: dict
     traffic.wait_for(25)
     dsn, rows = story.stack.dsn, traffic.record.acknowledged
     submitted, connectable = restore["submitted_to_neon_at"], restore["connectable_at"]
-    story.claim(as_before(dsn, damage), f"all {damage.rows:,} deleted rows are back, each with its old content")
+    unlike = not_as_before(dsn, damage, since=submitted)
+    story.claim(unlike == 0, f"all {damage.rows:,} deleted rows are back, each with its old content", unlike)
     gone = inserts_between(rows, damage.good_at, submitted)
     story.claim(bool(gone), "rows were written between the point and the restore", len(gone))
     story.claim(still_there(dsn, gone) == 0, f"none of the {len(gone)} rows of the time in between is left")

@@ -8,6 +8,7 @@ import socket
 import sys
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def running(state: Path, *, port: int = 0) -> Iterator[tuple[Stack, Children]]:
         }
         env |= _start_portal_database(children, state, env)
         load(neon["connection_uri"])
-        _prepare_portal(children, state, env)
+        _prepare_portal(children, env)
         _start_portal(children, env, web_port)
         yield (
             Stack(
@@ -126,19 +127,20 @@ def _make_owner(superuser_url: str, owner_url: str) -> None:
         )
 
 
-def _prepare_portal(children: Children, state: Path, env: dict[str, str]) -> None:
+def _prepare_portal(children: Children, env: dict[str, str]) -> None:
     manage = str(ROOT / "manage.py")
     children.run("migrate", [manage, "migrate", "--verbosity", "0"], env)
     children.run("setup_roles", [manage, "setup_roles"], env)
     children.run("collectstatic", [manage, "collectstatic", "--noinput", "--verbosity", "0"], env)
-    password_file = state / "password"
-    password_file.touch(mode=0o600)
-    password_file.write_text(env["DEMO_PASSWORD"])
-    for login, role, name in PEOPLE:
-        mail = f"{login}@carecircle.example"
-        command = [manage, "add_person", login, "--role", role, "--name", name, "--email", mail]
-        children.run(f"add_{login}", [*command, "--password-file", str(password_file)], env)
     children.run("connect", [manage, "connect"], env)
+    with ThreadPoolExecutor() as together:
+        list(together.map(lambda person: _add_person(children, env, *person), PEOPLE))
+
+
+def _add_person(children: Children, env: dict[str, str], login: str, role: str, name: str) -> None:
+    mail = f"{login}@carecircle.example"
+    command = [str(ROOT / "manage.py"), "add_person", login, "--role", role, "--name", name, "--email", mail]
+    children.run(f"add_{login}", [*command, "--password-stdin"], env, said=env["DEMO_PASSWORD"] + "\n")
 
 
 def _start_portal(children: Children, env: dict[str, str], port: int) -> None:
