@@ -47,7 +47,7 @@ def test_restore_keeps_identity_and_preserves_the_old_state(api: Api, main: str)
             "already exists",
         ),
         (
-            {"source_branch_id": "MAIN", "source_timestamp": ahead(seconds=60), "preserve_under_name": "old"},
+            {"source_branch_id": "MAIN", "source_timestamp": ahead(days=1), "preserve_under_name": "old"},
             400,
             "future",
         ),
