@@ -45,6 +45,13 @@ class LedgerEvent(models.Model):
             # The list narrowed by one of its filters, still in order.
             models.Index(fields=["type", "-recorded_at", "-id"], name="ledger_by_type"),
             models.Index(fields=["actor_ref", "-recorded_at", "-id"], name="ledger_by_actor"),
+            # Sandbox or real, and the few events that did not succeed.
+            models.Index(fields=["world", "-recorded_at", "-id"], name="ledger_by_world"),
+            models.Index(
+                fields=["outcome", "-recorded_at", "-id"],
+                condition=~models.Q(outcome="success"),
+                name="ledger_by_failure",
+            ),
             # The history of one request, project or account.
             models.Index(fields=["target_kind", "target_id", "-recorded_at"], name="ledger_by_target"),
             # Everything that one run or one web request did.

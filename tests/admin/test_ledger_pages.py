@@ -192,6 +192,24 @@ def test_the_list_uses_the_index_of_its_order(people):
     assert "Sort" not in plan
 
 
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ({"type": "neon.call"}, "ledger_by_type"),
+        ({"actor_ref": "user:7"}, "ledger_by_actor"),
+        ({"outcome": "denied"}, "ledger_by_failure"),
+        ({"world": "sandbox"}, "ledger_by_world"),
+        ({"target_kind": "restore_request", "target_id": "R-0007"}, "ledger_by_target"),
+        ({"correlation": "R-0007"}, "ledger_by_run"),
+    ],
+    ids=str,
+)
+def test_each_filter_has_its_index(people, condition, index):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off")
+    assert index in LedgerEvent.objects.filter(**condition).explain()
+
+
 def test_the_search_uses_the_index_of_values(people):
     found = LedgerEvent.objects.filter(members__has_value="R-0007").order_by()
     with connection.cursor() as cursor:
