@@ -23,9 +23,9 @@ ROOMY_BYTES = 4 << 30
 
 
 @contextmanager
-def temporary_state_dir() -> Iterator[Path]:
+def temporary_state_dir(*, on_disk: bool = False) -> Iterator[Path]:
     """A directory that PostgreSQL's unprivileged user reaches as well (pytest's tmp_path is closed to others)."""
-    path = Path(tempfile.mkdtemp(prefix="neon-sandbox-", dir=_roomy_memory()))
+    path = Path(tempfile.mkdtemp(prefix="neon-sandbox-", dir=None if on_disk else _roomy_memory()))
     path.chmod(0o711)
     try:
         yield path
