@@ -60,6 +60,8 @@ def check_interval(spec: CheckSpec, context: CheckContext, budget: Budget) -> Ch
 
 def _by_commit_times(spec: CheckSpec, live: Live, point_at: dt.datetime, branch: Snapshot) -> CheckResult:
     next_xid = branch.value(_NEXT_XID)
+    if is_later(live.anchors.boundary, as_stored(next_xid)):
+        return inconclusive(spec, "Could not tell: the branch is older than the point.")
     since = (next_xid - live.anchors.boundary) % MODULUS
     if since > MOST_TRANSACTIONS:
         return inconclusive(spec, f"Could not tell: {since:,} transactions since the point are too many to look up.")

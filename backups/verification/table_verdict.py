@@ -31,7 +31,9 @@ def verdict(
 def _impossible(seen: Difference) -> str | None:
     """What no client can have done after a correct restore."""
     if seen.strange:
-        return f"{counted(seen.strange, 'row')} on the branch, from before its writes, that the point did not hold."
+        return (
+            f"{counted(seen.strange, 'row')} of the branch, by id from before the point, that the point did not hold."
+        )
     if seen.between:
         return f"{counted(seen.between, 'row')} written between the point and the submission of the restore."
     return None

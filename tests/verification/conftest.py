@@ -51,8 +51,8 @@ def new_timeline(tools: Tools, template: Path) -> Iterator[Callable[..., Timelin
     made: list[Timeline] = []
     numbers = itertools.count(1)
 
-    def make(**settings: str) -> Timeline:
-        timeline = Timeline(tools, template, tools.home / f"timeline{next(numbers)}", **settings)
+    def make(start: Path = template, **settings: str) -> Timeline:
+        timeline = Timeline(tools, start, tools.home / f"timeline{next(numbers)}", **settings)
         made.append(timeline)
         return timeline
 

@@ -97,5 +97,10 @@ def failures(results: Results) -> set[str]:
     return {name for name, result in results.items() if result.outcome is FAILED}
 
 
+def whatever_is_deleted(context: CheckContext) -> CheckContext:
+    """No deletion by clients needs a look, so that a slow machine, which lets them write longer, changes nothing."""
+    return with_policy(context, deleted_rows_limit=1_000_000)
+
+
 def with_policy(context: CheckContext, **changes: Any) -> CheckContext:
     return replace(context, policy=replace(context.policy, **changes))

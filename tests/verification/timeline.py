@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from neon_sandbox.cluster import Cluster, free_port
 
 PASSWORD = "synthetic"
 DATABASE = "carecircle"
+XIDS_PER_SEGMENT = 32 * 8192 * 4  # of pg_xact: two bits for each
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Timeline:
         self.nodes: list[Node] = []
         self._numbers = itertools.count(1)
         self.main = self._node()
-        self._start(self.main)
+        self.start(self.main)
 
     def stop(self) -> None:
         for node in self.nodes:
@@ -70,7 +72,7 @@ class Timeline:
         node = self._node(source.search_path())
         (node.cluster.data_dir / "recovery.signal").touch()
         self.tools.give(node.cluster.data_dir / "recovery.signal")
-        self._start(node, {**self._recovery(source, point), **settings})
+        self.start(node, {**self._recovery(source, point), **settings})
         node.timeline = node.execute("SELECT timeline_id FROM pg_control_checkpoint()")[0][0]
         return node
 
@@ -83,7 +85,7 @@ class Timeline:
         old.cluster.stop()
         old.cluster.port = free_port()
         new.cluster.port = port
-        self._start(new)
+        self.start(new)
         self.main = new
         return new.execute("SELECT clock_timestamp()")[0][0]
 
@@ -95,7 +97,7 @@ class Timeline:
         self.nodes.append(node)
         return node
 
-    def _start(self, node: Node, extra: dict[str, str] | None = None) -> None:
+    def start(self, node: Node, extra: dict[str, str] | None = None) -> None:
         node.cluster.start(
             {
                 "wal_level": "replica",
@@ -125,15 +127,34 @@ class Timeline:
         }
 
 
-def make_template(tools: Tools, home: Path, fill) -> Path:
+def make_template(tools: Tools, home: Path, fill: Callable[[str], object], *, next_xid: int | None = None) -> Path:
     """A stopped cluster with the database, filled by `fill(dsn)`; every timeline starts as its copy."""
     cluster = Cluster(tools.make_dir(home) / "template", free_port(), tools)
     cluster.initdb(password=PASSWORD)
+    if next_xid is not None:
+        _set_next_xid(cluster, next_xid)
     cluster.start({"track_commit_timestamp": "on"})
-    with psycopg.connect(cluster.dsn("postgres", password=PASSWORD), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {DATABASE}")
+    _execute(cluster, "postgres", f"CREATE DATABASE {DATABASE}")
     fill(cluster.dsn(DATABASE, password=PASSWORD))
     cluster.stop()
     # A copy taken from a running server holds no statistics; neither must this one.
-    tools.run(["rm", "-f", str(cluster.data_dir / "pg_stat" / "pgstat.stat")])
+    cluster.tools.run(["rm", "-f", str(cluster.data_dir / "pg_stat" / "pgstat.stat")])
     return cluster.data_dir
+
+
+def _set_next_xid(cluster: Cluster, next_xid: int) -> None:
+    """As if so many transactions had been made. What is there already must be frozen, or it would lie in the future."""
+    cluster.start()
+    for database in ("postgres", "template1"):
+        _execute(cluster, database, "VACUUM (FREEZE)")
+    cluster.stop()
+    ids = ["-x", str(next_xid), "-u", str(next_xid - 100_000)]
+    cluster.tools.run(cluster.tools.command("pg_resetwal", "-f", *ids, "-D", str(cluster.data_dir)))
+    segment = cluster.data_dir / "pg_xact" / f"{next_xid // XIDS_PER_SEGMENT:04X}"
+    segment.write_bytes(bytes(XIDS_PER_SEGMENT // 4))
+    cluster.tools.give(segment)
+
+
+def _execute(cluster: Cluster, database: str, statement: str) -> None:
+    with psycopg.connect(cluster.dsn(database, password=PASSWORD), autocommit=True) as connection:
+        connection.execute(statement)
