@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 from urllib.request import Request, urlopen
@@ -18,17 +17,16 @@ from backups.neon.secret import Secret
 from backups.services.connect import ConnectRefused, connect_project, examine_project
 from backups.services.secrets import api_key_of
 from backups.services.self_hosting import normal_address, refuse_to_start_inside_a_managed_project
-from neon_sandbox.testing import RunningSandbox, running_sandbox
+from neon_sandbox.testing import RunningSandbox
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def sandbox(settings: Any) -> Iterator[RunningSandbox]:
-    settings.NEON_CALL_DEADLINE_SECONDS = 2
-    with running_sandbox(storage="none") as sandbox:
-        yield sandbox
+@pytest.fixture(autouse=True)
+def elsewhere(sandbox: RunningSandbox) -> None:
+    """The quiet database lies beside the portal's own; here the branches are at an address where nobody listens."""
+    sandbox.settings(connection_uri="postgresql://carecircle_owner@127.0.0.1:1/carecircle?connect_timeout=1")
 
 
 def connect(sandbox: RunningSandbox, actor: Actor = SYSTEM, **changes: Any) -> Project:
@@ -192,6 +190,15 @@ def test_the_portal_refuses_to_start_in_a_project_that_it_manages(sandbox: Runni
     with pytest.raises(ImproperlyConfigured, match="Nothing was started"):
         refuse_to_start_inside_a_managed_project()
     assert [message.id for message in portal_is_no_guest_of_its_own()] == ["backups.E001"]
+
+
+def test_a_branch_beside_the_portals_own_database_is_told(sandbox: RunningSandbox, quiet_database_url: str) -> None:
+    sandbox.settings(connection_uri=quiet_database_url)
+    project = connect(sandbox)
+    assert lines(project)["connection"]["verdict"] == "ok"
+    assert lines(project)["own_home"]["verdict"] == "to_do"
+    with pytest.raises(ImproperlyConfigured, match="own database lies in the Neon project"):
+        refuse_to_start_inside_a_managed_project()
 
 
 def test_pooled_and_direct_host_are_one_address() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,28 +13,11 @@ from backups.selectors.clock import database_now
 from backups.services.bound_facts import read_bound_facts
 from backups.services.neon_access import client_for
 from backups.services.restore.votes import withdraw_request
-from neon_sandbox.testing import RunningSandbox, running_sandbox
+from neon_sandbox.testing import RunningSandbox
 from tests import factories
-from tests.services.sandboxes import in_care, main_branch, run_once, run_to_end
+from tests.services.sandboxes import run_once, run_to_end
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def sandbox(settings: Any) -> Iterator[RunningSandbox]:
-    settings.NEON_CALL_DEADLINE_SECONDS = 0.6
-    with running_sandbox(storage="none") as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def branch(sandbox: RunningSandbox) -> ProtectedBranch:
-    return main_branch(in_care(sandbox))
-
-
-@pytest.fixture
-def people() -> factories.People:
-    return factories.People()
 
 
 @pytest.fixture
@@ -63,18 +45,35 @@ def made_copies(sandbox: RunningSandbox) -> list[dict[str, Any]]:
     return [call for call in sandbox.calls("POST", "/branches") if call["applied"]]
 
 
-def test_it_publishes_facts_and_says_what_it_could_not_read(sandbox: RunningSandbox, request_: RestoreRequest) -> None:
+def test_it_publishes_the_facts(sandbox: RunningSandbox, request_: RestoreRequest) -> None:
     run = run_to_end(run_of(request_))
     request_.refresh_from_db()
     assert (run.outcome_code, request_.state) == ("published", "pending")
     assert request_.packet is not None
     assert request_.packet.bound["databases"] == ["carecircle"]
     assert request_.packet.bound["votes_needed"] == 2
-    # This sandbox serves the API without databases behind it, so nothing could be counted.
-    assert any(what.startswith("tables") for what in unknown(request_))
-    assert "is unknown" in request_.packet.consequence
     assert request_.packet.observed["root_branches"] == {"used": 1, "cap": 5}
     assert request_.packet.observed["history_left_seconds"] > 3600
+    assert request_.packet.observed["rehearsal"]["outcome"] == "passed"
+    assert unknown(request_) == {}
+    assert "No row written since was found." in request_.packet.consequence
+
+
+def test_what_cant_be_connected_to_is_unknown_with_its_reason(
+    sandbox: RunningSandbox, request_: RestoreRequest
+) -> None:
+    sandbox.settings(connection_uri="postgresql://carecircle_owner@127.0.0.1:1/carecircle?connect_timeout=1")
+    run = run_once(run_of(request_))
+    assert (run.step, run.waiting_for) == ("compare", "the copy at the restore point")
+    make_older(run, 50)
+    run_to_end(run)
+    request_.refresh_from_db()
+    assert request_.state == "pending"
+    assert "No connection to 127.0.0.1:1/carecircle" in unknown(request_)["tables at the point"]
+    assert "No connection to 127.0.0.1:1/carecircle" in unknown(request_)["sessions"]
+    assert request_.packet is not None
+    assert "How many rows written since are discarded is unknown" in request_.packet.consequence
+    assert request_.packet.observed["rehearsal"]["outcome"] is None
 
 
 def test_the_copy_is_owned_expires_after_the_votes_and_names_the_request(

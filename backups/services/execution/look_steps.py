@@ -23,12 +23,14 @@ from backups.services.execution.own_copies import (
 )
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
 from backups.services.look import look_has_failed, look_is_ready
-from backups.services.observed_facts import one_line
-from backups.verification import OutOfTime, summarise_moment
+from backups.services.observed_facts import one_line, reason_of
+from backups.verification import DatabaseUnreachable, OutOfTime, summarise_moment
 
 _YIELD_SECONDS = 2.0
 _READY_SECONDS = 8.0
 _SUMMARY_SECONDS = 3.0
+#: A person is waiting: a copy that does not answer by then is given up.
+_ANSWERS_WITHIN_SECONDS = 60.0
 
 
 def ask(context: StepContext) -> StepResult:
@@ -65,8 +67,10 @@ def summarise(context: StepContext) -> StepResult:
         return _failed(context, "copy_gone", "The copy is not at Neon any more")
     try:
         facts = _facts(context, made)
-    except OutOfTime:
-        return Again(after_seconds=0.5, waiting_for="the copy to answer in time")
+    except (DatabaseUnreachable, OutOfTime) as trouble:
+        if made.seconds_since_asked(database_now()) >= _ANSWERS_WITHIN_SECONDS:
+            return _failed(context, "no_connection", reason_of(trouble))
+        return Again(after_seconds=0.5, waiting_for="the copy to take connections", sentence=reason_of(trouble))
     took = made.seconds_since_asked(database_now())
     look_id = look_of(context).pk
     tables = [name for database in facts["databases"] for name in database["rows"]]

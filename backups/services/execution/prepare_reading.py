@@ -18,7 +18,7 @@ from backups.services.execution.context import StepContext
 from backups.services.execution.own_copies import Copy, CopyFailed, addresses, is_ready
 from backups.services.execution.prepare_time import box_is_over, parts_of, seconds_left
 from backups.services.execution.results import Advance, Again, StepResult
-from backups.services.observed_facts import Parts, one_line, reason_of
+from backups.services.observed_facts import NOT_READ, Parts, one_line, reason_of
 from backups.verification import (
     CheckContext,
     CheckResult,
@@ -70,6 +70,8 @@ def compare(context: StepContext) -> StepResult:
     memory = {"parts": parts.to_json(), "ready_seconds": round(ready_seconds, 2)}
     if unfinished and not box_is_over(context):
         return Again(after_seconds=0, waiting_for="the comparison of the tables", memory=memory)
+    if unfinished and not parts.loss:
+        return _not_compared(context, parts, context.memory.get("trouble", NOT_READ))
     return Advance(to=Step.REHEARSE, memory=memory, sentence=f"{len(parts.loss)} databases compared")
 
 
@@ -122,8 +124,9 @@ def _tried(context: StepContext, parts: Parts, why: str) -> StepResult:
     """A trouble may pass while there is time; at the end of the box it is the reason for an unknown."""
     if box_is_over(context):
         return _not_compared(context, parts, why)
-    memory = {"parts": parts.to_json()}
-    return Again(after_seconds=0.5, waiting_for="the copy at the restore point", sentence=one_line(why), memory=memory)
+    why = one_line(why)
+    memory = {"parts": parts.to_json(), "trouble": why}
+    return Again(after_seconds=0.5, waiting_for="the copy at the restore point", sentence=why, memory=memory)
 
 
 def _not_compared(context: StepContext, parts: Parts, why: str) -> StepResult:
