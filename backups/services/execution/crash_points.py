@@ -1,7 +1,8 @@
 """Places where a worker can be made to die, so that tests show what is left behind by a death exactly there.
 
-CRASH_AT names the place, as `name` or as `name@step` for one step only. With CRASH_ONCE_FILE only the first process that gets there dies: the file remembers it.
-Tests find the names by reading the source, so each call names its place with a literal.
+CRASH_AT names the place, as `name` or, for one step only, as `name@step`. With CRASH_ONCE_FILE only the first process
+that gets there dies: the file remembers it. Tests find the names by reading the source, so each call names its place
+with a literal.
 """
 
 from __future__ import annotations

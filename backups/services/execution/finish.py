@@ -76,7 +76,8 @@ def _ends(result: StepResult) -> bool:
 
 
 def _apply(run: Execution, result: StepResult, now: dt.datetime) -> None:
-    run.attempts = 0
+    if run.attempts and _is_progress(run, result):
+        run.attempts = 0
     run.next_attempt_at = None
     if isinstance(result, Advance):
         run.step = result.to.value
@@ -86,6 +87,13 @@ def _apply(run: Execution, result: StepResult, now: dt.datetime) -> None:
     else:
         _no_longer_waiting(run)
         _end(run, result, now)
+
+
+def _is_progress(run: Execution, result: StepResult) -> bool:
+    """Going back to a step that was passed before is none: a run could go round and round and never wear out."""
+    if not isinstance(result, Advance):
+        return True
+    return not ExecutionStep.objects.filter(execution=run, step=result.to).exists()
 
 
 def _no_longer_waiting(run: Execution) -> None:

@@ -15,6 +15,7 @@ from backups.domain.execution import ExecutionState, IntentKind, IntentOutcome
 from backups.domain.ledger import Outcome
 from backups.ledger.fields import Detail
 from backups.models import Execution, Intent
+from backups.neon.wire import parse_time
 from backups.selectors.clock import database_now
 from backups.services.execution.claim import FencedOff, lock_run
 from backups.services.execution.context import StepContext
@@ -152,5 +153,5 @@ def _about(intent: Intent) -> dict[str, Detail]:
         "effect": intent.kind,
         "branch_name": intent.name,
         "fence": intent.fence,
-        "last_reset_at": intent.facts.get("last_reset_at"),
+        "last_reset_at": parse_time(intent.facts.get("last_reset_at") or ""),
     }

@@ -14,7 +14,7 @@ from django.db import transaction
 from backups.domain.execution import CLAIMABLE, BranchFate, BranchPurpose, Purpose
 from backups.domain.people import SYSTEM
 from backups.domain.policy import Policy
-from backups.domain.restore import PointKind, RestorePoint, WritersStopped
+from backups.domain.restore import PointKind, RequestState, RestorePoint, WritersStopped
 from backups.models import Execution, Intent, OwnedBranch, PolicyVersion, Project, ProtectedBranch, RestoreRequest
 from backups.neon.branches import NewEndpoint
 from backups.neon.client import NeonClient
@@ -86,9 +86,16 @@ class Scene:
         return request
 
     def approved(self, **wish: Any) -> RestoreRequest:
-        """Voted on by Bob and Carol, not started."""
+        """Voted on by as many people as it takes."""
         request = self.published(self.submitted(**wish))
-        return factories.approve(request, self.people.bob, self.people.carol)
+        return self.voted(request)
+
+    def voted(self, request: RestoreRequest) -> RestoreRequest:
+        """Approvals by Bob and then Carol, as long as they are wanted."""
+        for voter in (self.people.bob, self.people.carol):
+            if request.state == RequestState.PENDING:
+                factories.approve(request, voter)
+        return request
 
     def started(self, request: RestoreRequest | None = None, **wish: Any) -> Execution:
         """The run of an approved request, not yet worked on."""
