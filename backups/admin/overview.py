@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from backups.admin import words
 from backups.admin.access import for_people_who_may
-from backups.admin.frame import render
+from backups.admin.frame import reader_zone_name, render
 from backups.admin.restore.blocks import deed
 from backups.domain.people import Actor, Capability, Role
 from backups.domain.policy import Environment
@@ -42,12 +42,15 @@ def start(request: HttpRequest, actor: Actor) -> HttpResponse:
     """What needs the reader, what runs, and whether we could recover."""
     now = database_now()
     queue = queue_for(actor, with_closed=False)
+    proposals = list(open_proposals()) if actor.may(Capability.MANAGE_PROJECTS) or _votes(actor) else []
     context = {
         **_lists(queue, now),
+        "today": _today(now, reader_zone_name(request)),
+        "needs": len(queue.yours) + len(proposals),
         "recoveries": recoveries(now),
         "approvers": approver_count(),
         "policy": policy_in_force(),
-        "proposals": list(open_proposals()) if actor.may(Capability.MANAGE_PROJECTS) or _votes(actor) else [],
+        "proposals": proposals,
         "is_auditor": Role.AUDITOR in actor.roles,
         "populations": populations() if Role.AUDITOR in actor.roles else None,
         "can_file": actor.may(Capability.FILE_RESTORE),
@@ -64,6 +67,14 @@ def queue(request: HttpRequest, actor: Actor) -> HttpResponse:
     found = queue_for(actor)
     context = _lists(found, database_now()) | {"can_file": actor.may(Capability.FILE_RESTORE)}
     return render(request, "restore/queue.html", context)
+
+
+def _today(now: dt.datetime, zone_name: str) -> str:
+    """`Sun 22 Nov, 03:21 Berlin · 02:21 UTC`."""
+    zone = words.zone_or_utc(zone_name)
+    local = now.astimezone(zone)
+    said = f"{local:%a} {local.day} {local:%b, %H:%M} {words.zone_word(zone)}"
+    return said if words.zone_word(zone) == "UTC" else f"{said} · {now.astimezone(dt.UTC):%H:%M} UTC"
 
 
 def _votes(actor: Actor) -> bool:

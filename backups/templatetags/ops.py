@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from backups.admin import words
 from backups.admin.icons import ICONS
+from backups.admin.restore.blocks import table_name
 from backups.domain.consequence import span as span_in_words
 
 register = template.Library()
@@ -55,9 +56,16 @@ def _said(at: dt.datetime, now: dt.datetime, zone: dt.tzinfo, how: str) -> str:
     local = f"{words.in_zone(at, zone, now)} {words.zone_word(zone)}"
     if how == "local":
         return local
-    utc = words.in_zone(at, dt.UTC, now)
-    both = local if words.zone_word(zone) == "UTC" else f"{local} · {utc} UTC"
+    both = local if words.zone_word(zone) == "UTC" else f"{local} · {_utc_beside(at, zone, now)} UTC"
     return both if how == "clock" else f"{words.distance(at, now)} · {both}"
+
+
+def _utc_beside(at: dt.datetime, zone: dt.tzinfo, now: dt.datetime) -> str:
+    """The date is said once, unless it is another one in UTC."""
+    universal = at.astimezone(dt.UTC)
+    if universal.date() == at.astimezone(zone).date():
+        return f"{universal:%H:%M:%S}"
+    return words.in_zone(at, dt.UTC, now)
 
 
 @register.filter
@@ -103,6 +111,9 @@ def size(value: int | None) -> SafeString:
     if value is None:
         return _unknown("unknown")
     return format_html("{}", words.size(value))
+
+
+register.filter("table_name", table_name)
 
 
 @register.filter

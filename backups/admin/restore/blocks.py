@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Literal
 
 from backups.admin import words
 from backups.domain.actions import VOTES, Action
-from backups.domain.consequence import Line, back_lines, changed_lines, count, lost_lines, schema_lines, span
+from backups.domain.consequence import TABLES, count, span
 from backups.domain.packet import ObservedFacts, TableFacts
 from backups.domain.policy import Environment
 from backups.domain.restore import TERMINAL, PointKind, RequestState, RestoreKind, Scenario
@@ -27,12 +28,22 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """Rows of one table, in the fewest words: `37 doses given`. None: how many is unknown, and why."""
+
+    rows: int | None
+    what: str
+    patient_safety: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """One number in words, the lines behind it, and those that the first screen has no room for."""
+    """One number in words, the tables behind it, and those that the first screen has no room for."""
 
     sentence: str
-    first: list[Line]
-    more: list[Line]
+    first: list[Item]
+    more: list[Item]
     is_unknown: bool
 
 
@@ -128,31 +139,44 @@ def deadline(page: RequestPage) -> Deadline | None:
     return None
 
 
+_Number = Literal["lost_at_least", "back_at_least"]
+
+
 def loss(observed: ObservedFacts) -> Summary:
     """What is written since the point and goes."""
-    return _summary(observed, "lost_at_least", lost_lines(observed), "new row", "No new row was found")
+    return _summary(observed, "lost_at_least", "new row", "No new row was found")
 
 
 def gain(observed: ObservedFacts) -> Summary:
     """What was there at the point and comes back."""
-    return _summary(observed, "back_at_least", back_lines(observed), "row", "No missing row was found")
+    return _summary(observed, "back_at_least", "row", "No missing row was found")
 
 
-def _summary(observed: ObservedFacts, field: str, lines: list[Line], noun: str, none: str) -> Summary:
-    known = [row[field] for row in observed["tables"] if row[field] is not None]  # type: ignore[literal-required]
-    unread = len(observed["tables"]) - len(known)
-    if not known:
-        return Summary("", lines[:1], lines[1:], is_unknown=True)
-    touched = sum(1 for rows in known if rows)
-    sentence = f"At least {count(sum(known), noun)}, {count(touched, 'table')}" if touched else none
+def _summary(observed: ObservedFacts, number: _Number, noun: str, none: str) -> Summary:
+    touched = [row for row in observed["tables"] if row[number]]
+    unread = [row for row in observed["tables"] if row[number] is None]
+    items = [_item(row, number) for row in (*touched, *unread)]
+    if len(unread) == len(observed["tables"]):
+        return Summary(f"Unknown: {_why(observed)}", items[:1], items[1:], is_unknown=True)
+    total = sum(row[number] or 0 for row in touched)
+    sentence = f"At least {count(total, noun)}, {count(len(touched), 'table')}" if touched else none
     if unread:
-        sentence += f"; {count(unread, 'table')} unknown"
-    shown = lines if touched or unread else []
-    return Summary(sentence, shown[:2], shown[2:], is_unknown=False)
+        sentence += f"; {count(len(unread), 'table')} unknown"
+    return Summary(sentence, items[:2], items[2:], is_unknown=False)
 
 
-def changes(observed: ObservedFacts) -> list[Line]:
-    return [*changed_lines(observed), *schema_lines(observed)]
+def _item(row: TableFacts, number: _Number) -> Item:
+    return Item(row[number], row["meaning"] or table_name(row["table"]), row["patient_safety"], row["unknown"] or "")
+
+
+def _why(observed: ObservedFacts) -> str:
+    said = next((item["why"] for item in observed["unknown"] if item["what"].startswith(TABLES)), "")
+    return said or next((row["unknown"] for row in observed["tables"] if row["unknown"]), None) or "nothing was counted"
+
+
+def table_name(name: str) -> str:
+    """The table without the schema that nearly all tables are in."""
+    return name.removeprefix("public.")
 
 
 def tables_shown(observed: ObservedFacts) -> tuple[list[TableFacts], list[TableFacts]]:

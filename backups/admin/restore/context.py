@@ -54,19 +54,25 @@ def _head(page: RequestPage, zone: dt.tzinfo) -> dict[str, Any]:
         "tone": words.TONE[page.state],
         "your_part": blocks.your_part(page),
         "question": blocks.question(page),
+        "stages": blocks.stages(page),
         "deadline": due,
         "deadline_left": span(max(0.0, left)),
         "is_open": page.state in OPEN - {_S.RUNNING, _S.NEEDS_ATTENTION},
         "requester": request.requester.get_full_name() or request.requester_name,
         "zone_word": words.zone_word(zone),
         "point_local": words.in_zone(request.point_at, zone, page.now) if request.point_at else "",
-        "point_utc": words.utc_stamp(request.point_at) if request.point_at else "",
+        "point_utc_words": _utc_words(page),
         "smaller_fix": blocks.smaller_fix(request),
         "kind_words": words.KIND[RestoreKind(request.kind)],
         "scenario_words": words.SCENARIO[Scenario(request.scenario)],
         "start_words": words.START[StartMode(request.start_mode)],
         "writers_words": _writers(page),
     }
+
+
+def _utc_words(page: RequestPage) -> str:
+    at = page.request.point_at
+    return f"{words.in_zone(at, dt.UTC, page.now)} UTC, {at.astimezone(dt.UTC):%a} {at.day} {at:%b}" if at else ""
 
 
 def _writers(page: RequestPage) -> str:
