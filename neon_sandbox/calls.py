@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
+from itertools import count
 from typing import Any
 
 from neon_sandbox import times
 from neon_sandbox.api.request import Reply, Request
 
+KEPT_CALLS = 20_000
+
 
 class Calls:
+    """The newest calls; `number` counts all."""
+
     def __init__(self) -> None:
-        self._calls: list[dict[str, Any]] = []
+        self._calls: deque[dict[str, Any]] = deque(maxlen=KEPT_CALLS)
+        self._numbers = count(1)
         self._lock = threading.Lock()
 
     def begin(self, request: Request) -> dict[str, Any]:
@@ -33,7 +40,7 @@ class Calls:
             "_started": time.monotonic(),
         }
         with self._lock:
-            call["number"] = len(self._calls) + 1
+            call["number"] = next(self._numbers)
             self._calls.append(call)
         return call
 

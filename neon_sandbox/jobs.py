@@ -109,15 +109,13 @@ def _endpoint_settled_again(plane: Plane, job: Job) -> None:
 def _fork_for_restore(plane: Plane, job: Job) -> None:
     fork = plane.storage.fork(job.arguments["source_node_id"], job.arguments["node_id"], _point(job), None)
     _remember_fork(plane, job, fork)
-    if job.arguments.get("endpoint_id") is None:
-        return
-    plane.storage.prepare_to_release(job.arguments["old_node_id"])
 
 
 def _swap(plane: Plane, job: Job) -> None:
     endpoint = _endpoint(plane, job)
     if endpoint is None:
         return
+    plane.storage.prepare_to_release(job.arguments["old_node_id"])
     plane.storage.release(job.arguments["old_node_id"])
     endpoint = plane.change_endpoint(endpoint, node_id=job.arguments["node_id"])
     if job.arguments["was_active"]:

@@ -92,6 +92,25 @@ def test_connection_string_survives_and_restores_can_be_restored(project: RealPr
     assert project.api.get("/connection_uri", **query)["uri"] == uri
 
 
+def test_a_branch_restored_by_lsn_goes_back_further_by_time(project: RealProject) -> None:
+    project.insert(1)
+    first = quiet_moment()
+    project.insert(2)
+    lsn = project.head_lsn()
+    project.insert(3)
+    project.restore(source_lsn=lsn, preserve_under_name="by-lsn")
+    assert project.ids() == [1, 2]
+    project.insert(4)
+    project.restore(source_timestamp=first, preserve_under_name="by-time")
+    assert project.ids() == [1]
+    project.insert(5)
+    later = quiet_moment()
+    project.insert(6)
+    assert project.ids(project.branch("child-of-it")) == [1, 5, 6]
+    project.restore(source_timestamp=later, preserve_under_name="last")
+    assert project.ids() == [1, 5]
+
+
 def test_a_chain_of_branches_needs_no_base_of_its_own(shared: RealProject) -> None:
     parent = shared.main
     for level in range(3):
