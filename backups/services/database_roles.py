@@ -3,16 +3,20 @@ web process nor the worker can change an event. Outside the migrations, because 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from psycopg import sql
 
 from backups.models.database_rules import APPEND_ONLY, ERASABLE, SET_ONCE, TRIGGER_WRITTEN
+from backups.selectors.ledger import guard_findings
+
+logger = logging.getLogger(__name__)
 
 # What the web role loses on each kind of guarded table. UPDATE on the last two is bounded by their triggers.
 _TAKEN: dict[str, str] = {
@@ -64,6 +68,16 @@ def grant_web_rights(name: str) -> list[str]:
         if line:
             done.append(line)
     return done
+
+
+def say_at_start_what_is_unguarded() -> None:
+    """A loud line in the log for each thing that would let this process change an event; the start goes on."""
+    try:
+        findings = guard_findings(role=current_database_role())
+    except DatabaseError:
+        return  # /readyz tells of a database that does not answer
+    for finding in findings:
+        logger.warning("The ledger is not guarded: %s", finding)
 
 
 def role_exists(name: str) -> bool:

@@ -17,7 +17,7 @@ from backups.checks import ledger_is_guarded
 from backups.domain.people import Role
 from backups.models import LedgerEvent
 from backups.selectors.people import is_service_account, roles_of
-from backups.services.database_roles import WebRole
+from backups.services.database_roles import WebRole, say_at_start_what_is_unguarded
 from tests.factories import PASSWORD
 from tests.support.database import OWNER, WEB, OwnDatabase, point_django_at
 
@@ -86,12 +86,19 @@ def test_a_table_of_a_later_migration_is_not_open_by_default(own_database, new_r
             web.execute("INSERT INTO later VALUES (1)")
 
 
-def test_one_role_for_everything_is_said_loudly(own_database, monkeypatch):
+def test_one_role_for_everything_is_said_loudly(own_database, monkeypatch, caplog):
     point_django_at(own_database.owner_url)
     monkeypatch.setenv("DATABASE_URL", own_database.owner_url)
     assert f"One database role does everything: {OWNER}" in run("setup_roles")
     (finding,) = ledger_is_guarded(databases=["default"])
     assert "may change or remove events" in str(finding.msg)
+    say_at_start_what_is_unguarded()
+    assert "may change or remove events" in caplog.text
+
+
+def test_nothing_is_said_at_the_start_of_a_guarded_portal(own_database, caplog):
+    say_at_start_what_is_unguarded()
+    assert not caplog.text
 
 
 def test_a_missing_role_is_found_before_it_is_set_up(own_database, monkeypatch):

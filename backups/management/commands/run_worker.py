@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.module_loading import import_string
 
+from backups.services.database_roles import say_at_start_what_is_unguarded
 from backups.services.worker import release_fetched_tasks, send_canary
 from backups.worker.cluster import die_with_parent, run_cluster
 from backups.worker.duties import Duty
@@ -37,6 +38,7 @@ class Command(BaseCommand):
             sys.exit(run_cluster(pulse_fd=pulse_fd, supervisor_pid=supervisor_pid))
         if options["die_with_parent"]:
             die_with_parent(os.getppid(), number=signal.SIGTERM)
+        say_at_start_what_is_unguarded()
         sys.exit(_supervisor().run())
 
 
