@@ -118,7 +118,7 @@ class Bases:
     def _take_if_it_stays(self, node_id: str) -> None:
         try:
             self.take(node_id)
-        except (ClusterFailed, psycopg.Error, OSError) as error:
+        except (ClusterFailed, psycopg.Error, OSError, KeyError) as error:
             log.info("No base of %s this time: %s", node_id, error)
 
     def _drop(self, node_id: str, dropped: list[Base]) -> None:

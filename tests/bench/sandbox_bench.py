@@ -128,7 +128,7 @@ def _ask(dsn: str, answered: list[float], stop: threading.Event) -> None:
 
 def _execute(dsn: str, statement: str, *values: int) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(statement, values)  # type: ignore[arg-type]
+        connection.execute(statement, values)
 
 
 def _seconds(act: Callable[[], None]) -> float:

@@ -29,7 +29,7 @@ class RealProject:
 
     def execute(self, statement: str, *values: Any, branch_id: str | None = None) -> None:
         with self.connect(branch_id) as connection:
-            connection.execute(statement, values)  # type: ignore[arg-type]
+            connection.execute(statement, values)
 
     def insert(self, *ids: int, branch_id: str | None = None) -> None:
         for entry in ids:

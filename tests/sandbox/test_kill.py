@@ -125,7 +125,7 @@ def _statuses(http: httpx.Client) -> list[str]:
 def _execute(uri: str, *statements: str) -> None:
     with psycopg.connect(uri, autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
 
 def _ids(uri: str) -> list[int]:

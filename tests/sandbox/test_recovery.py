@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from neon_sandbox.storage import bases
+from tests.sandbox.programs import wait_until
 from tests.sandbox.real import RealProject, quiet_moment
 
 
@@ -191,7 +192,7 @@ def test_deleted_branches_leave_no_directory(shared: RealProject) -> None:
     branch_id = shared.branch("short")
     assert len(list(nodes.root.iterdir())) == len(before) + 1
     shared.api.done(shared.api.call("DELETE", f"/branches/{branch_id}"))
-    _wait_until(lambda: {path.name for path in nodes.root.iterdir()} == before)
+    wait_until(lambda: {path.name for path in nodes.root.iterdir()} == before, "its directory is gone")
 
 
 def _keep_writing(dsn: str, written: list[int], stop: threading.Event) -> None:
@@ -210,14 +211,7 @@ def _keep_writing(dsn: str, written: list[int], stop: threading.Event) -> None:
 
 def _wait_for_more(written: list[int], more: int) -> None:
     enough = len(written) + more
-    _wait_until(lambda: len(written) >= enough)
-
-
-def _wait_until(true: object) -> None:
-    deadline = time.monotonic() + 20
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until(lambda: len(written) >= enough, "more rows")
 
 
 def _bases(project: RealProject) -> list[object]:
