@@ -14,7 +14,7 @@ from backups.neon.branches import NewEndpoint
 from backups.neon.results import BranchChange, Progress
 from backups.neon.types import Branch
 from backups.selectors.clock import database_now
-from backups.services.database_access import NamedDatabase, databases_of, dsn_of
+from backups.services.database_access import addresses_of
 from backups.services.execution.context import StepContext
 from backups.services.execution.intents import (
     Applied,
@@ -124,9 +124,7 @@ def is_ready(context: StepContext, copy: Copy, *, seconds: float) -> bool:
 
 def addresses(context: StepContext, branch_id: str) -> dict[str, Dsn]:
     """A connection string for each database of the branch, in order of name. Raises NeonError."""
-    client, project = context.client, context.execution.project
-    found: list[NamedDatabase] = databases_of(client, project, neon_branch_id=branch_id)
-    return {each.name: dsn_of(client, project, neon_branch_id=branch_id, database=each) for each in found}
+    return addresses_of(context.client, context.execution.project, neon_branch_id=branch_id)
 
 
 def expiry(wanted: dt.timedelta) -> dt.datetime:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Mapping
 
 from backups.domain.consequence import TABLES
 from backups.domain.execution import CheckOutcome, Step
 from backups.domain.packet import Rehearsal, RehearsalCheck
-from backups.domain.restore import PointKind
-from backups.models import RestoreRequest
 from backups.neon.errors import NeonError
 from backups.selectors.clock import database_now
 from backups.selectors.policy import policy_in_force
@@ -19,6 +16,7 @@ from backups.services.execution.own_copies import Copy, CopyFailed, addresses, i
 from backups.services.execution.prepare_time import box_is_over, parts_of, seconds_left
 from backups.services.execution.results import Advance, Again, StepResult
 from backups.services.observed_facts import NOT_READ, Parts, one_line, reason_of
+from backups.services.observed_now import point_time
 from backups.verification import (
     CheckContext,
     CheckResult,
@@ -87,13 +85,6 @@ def rehearse(context: StepContext) -> StepResult:
         parts.miss("rehearsal", reason_of(error))
     sentence = f"Rehearsal {parts.rehearsal['outcome']}" if parts.rehearsal else "No rehearsal"
     return Advance(to=Step.PUBLISH, memory={"parts": parts.to_json()}, sentence=sentence)
-
-
-def point_time(request: RestoreRequest) -> dt.datetime | None:
-    """When the state at the point was; for an undo, when the restore was sent that it takes back."""
-    if request.point_kind == PointKind.HEAD:
-        return request.undo_of.submitted_to_neon_at if request.undo_of else None
-    return request.point_at
 
 
 def _inspect_each(context: StepContext, parts: Parts, found: Mapping[str, Dsn]) -> None:

@@ -21,3 +21,8 @@ def enqueue(execution_id: int) -> None:
 def put_task(execution_id: int) -> None:
     """Only the queue's row; for callers that have noted `enqueued_at` themselves."""
     async_task(TASK, execution_id)
+
+
+def put_other_task(task: str, row_id: int) -> None:
+    """A task that reads and changes nothing at Neon, in the open transaction: see backups/tasks.py for their names."""
+    async_task(f"backups.tasks.{task}", row_id)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from backups.domain.execution import BranchFate, BranchPurpose
-from backups.domain.restore import PointKind, RestorePoint
 from backups.models import Execution, OwnedBranch, RestoreRequest
+from backups.selectors.restore import preserved_branch
 from backups.services.execution.context import StepContext
 from backups.services.execution.intents import Refused, Waiting
 from backups.services.execution.lookups import branch_exists
@@ -52,7 +52,10 @@ def make_reference(context: StepContext) -> StepResult | None:
 
 
 def _make(context: StepContext) -> StepResult | None:
-    plan = _plan(context)
+    source = _source(context)
+    if source is None:
+        return None
+    plan = _plan(context, source)
     result, made = ask_for_copy(context, plan)
     if made is not None:
         return _made(context, plan, made)
@@ -78,14 +81,21 @@ def _again(after_seconds: float, sentence: str) -> Again:
     return Again(after_seconds=after_seconds, waiting_for="the copy at the restore point", sentence=sentence)
 
 
-def _plan(context: StepContext) -> CopyPlan:
+def _source(context: StepContext) -> str | None:
     """The history up to the restore moved to the preserved branch; an undo's source is untouched by it."""
     request = context.request
-    own_history = request.source_branch_id == context.branch.neon_branch_id
+    if request.source_branch_id != context.branch.neon_branch_id:
+        return request.source_branch_id
+    kept = preserved_branch(request)
+    return kept.neon_branch_id if kept else None
+
+
+def _plan(context: StepContext, source: str) -> CopyPlan:
+    request = context.request
     return CopyPlan(
         name=f"verify_{request.reference}_{context.execution.review_round}",
-        source_branch_id=context.memory["preserved_branch_id"] if own_history else request.source_branch_id,
-        point=request.point if request.point_kind != PointKind.HEAD else RestorePoint(PointKind.HEAD),
+        source_branch_id=source,
+        point=request.point,
         purpose=BranchPurpose.PREVIEW,
         owner_name=request.requester_name,
         expires_at=expiry(_LIFE),

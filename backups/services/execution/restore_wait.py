@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 
-from backups.domain.execution import BranchFate, BranchPurpose, Step
+from backups.domain.execution import BranchFate, BranchPurpose, ExecutionState, Step
 from backups.domain.restore import RestoreKind
 from backups.models import Execution, Intent, OwnedBranch
 from backups.neon.errors import NeonNotFound
@@ -37,8 +38,9 @@ def wait(context: StepContext) -> StepResult:
     state = _operations(context, intent)
     if state is not None and state.progress is Progress.RUNNING:
         return _still_running(context, state)
-    if state is not None and state.progress is Progress.FAILED:
-        return _failed(state)
+    # A review looks at what is there, however it came about.
+    if state is not None and state.progress is Progress.FAILED and context.execution.state == ExecutionState.ACTIVE:
+        return _failed(context, state)
     operations = state.operations if state is not None else ()
     if RestoreKind(context.request.kind).overwrites:
         return _read_back(context, intent, operations)
@@ -70,9 +72,19 @@ def _still_running(context: StepContext, state: OperationsState) -> StepResult:
     return Again(after_seconds=0, waiting_for="Neon's operations to finish", sentence=names)
 
 
-def _failed(state: OperationsState) -> StepResult:
+def _failed(context: StepContext, state: OperationsState) -> StepResult:
+    """The state before may be kept all the same; then people can still go back to it."""
     names = ", ".join(f"{each.action or 'operation'} {each.status}" for each in state.failed)
-    return halt("operations_failed", f"Neon took the order and failed to finish it: {names}. Look at the branch.")
+    kept = context.client.branches.find_by_name(context.project_id, context.request.preserve_name)
+    halted = halt("operations_failed", f"Neon took the order and failed to finish it: {names}. Look at the branch.")
+
+    def commit(run: Execution) -> None:
+        if kept is not None:
+            _note_preserved(run, kept)
+        if halted.commit is not None:
+            halted.commit(run)
+
+    return replace(halted, commit=commit)
 
 
 def _read_back(context: StepContext, intent: Intent, operations: Sequence[Operation]) -> StepResult:

@@ -30,7 +30,7 @@ def verify_again(*, actor: Actor, request_id: int) -> RestoreRequest:
         actor=actor,
         request_id=request_id,
         action=Action.VERIFY_AGAIN,
-        act=lambda granted: _review(granted, Step.CONNECT),
+        act=lambda granted: _review(granted, Step.WAIT),
     )
 
 

@@ -22,9 +22,9 @@ from tests.services.execution.nursery import Nursery, running_nursery
 from tests.services.execution.scene import Scene, intents, work
 from tests.support.database import OwnDatabase
 
-RESTORE = {"method": "POST", "path": "/restore$"}
-LOST = {"kind": "lose_answer"} | RESTORE
-NOT_DONE = {"kind": "status", "status": 500} | RESTORE
+RESTORE: dict[str, Any] = {"method": "POST", "path": "/restore$"}
+LOST: dict[str, Any] = {"kind": "lose_answer"} | RESTORE
+NOT_DONE: dict[str, Any] = {"kind": "status", "status": 500} | RESTORE
 
 #: Place -> what Neon does to the order, so that the worker gets there at all.
 PLACES: dict[str, dict[str, Any] | None] = {

@@ -15,6 +15,7 @@ from django_q.models import OrmQ
 from backups.domain.execution import Purpose, Step
 from backups.models import Execution, Intent
 from backups.neon.client import NeonClient
+from backups.services.execution import intent_records
 from backups.services.execution import intents as intents_module
 from backups.services.execution.advance import advance
 from backups.services.execution.claim import FencedOff, claim_execution, lock_run
@@ -117,7 +118,7 @@ def test_a_worker_that_slept_between_intent_and_order_does_not_send_it(
 ) -> None:
     """A paused machine wakes up after its time: by then another worker may have sent the order."""
     run = scene.started()
-    written = intents_module.write_intent
+    written = intent_records.write_intent
     clock = [0.0]
 
     def slow(*args: Any, **options: Any) -> Intent:

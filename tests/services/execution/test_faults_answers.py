@@ -11,7 +11,7 @@ from backups.models import Execution, LedgerEvent
 from backups.services.execution.advance import advance
 from tests.services.execution.scene import Scene, intents, work
 
-RESTORE = {"method": "POST", "path": "/restore$"}
+RESTORE: dict[str, Any] = {"method": "POST", "path": "/restore$"}
 
 #: Neon did it, and said so in a way that can't be read.
 DONE_AND_NOT_HEARD: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from typing import Any
 from backups.domain.restore import RequestState
 from tests.services.execution.scene import Scene, work
 
-RESTORE = {"method": "POST", "path": "/restore$"}
+RESTORE: dict[str, Any] = {"method": "POST", "path": "/restore$"}
 
 
 def test_a_failed_operation_that_neon_then_finishes_is_no_failure(scene: Scene) -> None:

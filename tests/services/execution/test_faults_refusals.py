@@ -13,7 +13,7 @@ from backups.services.execution.advance import advance
 from backups.services.restore.clock import expire_due_requests
 from tests.services.execution.scene import CHECKED, Scene, intents, work
 
-RESTORE = {"method": "POST", "path": "/restore$"}
+RESTORE: dict[str, Any] = {"method": "POST", "path": "/restore$"}
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ RESTORE = {"method": "POST", "path": "/restore$"}
 )
 def test_a_refused_order_is_sent_again_after_a_pause(scene: Scene, status: int, retry_after: int | None) -> None:
     run = scene.started()
-    told = {} if retry_after is None else {"retry_after": retry_after}
+    told: dict[str, Any] = {} if retry_after is None else {"retry_after": retry_after}
     scene.sandbox.faults.add("status", status=status, times=2 if retry_after is None else 1, **told, **RESTORE)
     work(run)
     assert run.outcome_code == "completed", run.halt_sentence

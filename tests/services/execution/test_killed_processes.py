@@ -1,0 +1,68 @@
+"""The real worker is killed, process by process, while Neon is in the middle of the restore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from backups.domain.restore import RequestState
+from backups.models import Execution
+from tests.services.execution.conftest import FAST
+from tests.services.execution.scene import Scene
+from tests.support.database import OwnDatabase
+from tests.support.worker import RunningWorker, running_worker, wait_until
+
+pytestmark = pytest.mark.acceptance
+
+#: In the order that the start-up checks demand: budget < task < lease.
+INTERVALS = {name: str(value) for name, value in FAST.items()} | {
+    "EXECUTION_LEASE_SECONDS": "6",
+    "EXECUTION_BUDGET_SECONDS": "1.5",
+    "EXECUTION_PATIENCE_SECONDS": "60",
+    "EXECUTION_CONNECT_SECONDS": "30",
+    "EXECUTION_REQUEUE_SECONDS": "1",
+    "TASK_TIMEOUT_SECONDS": "2",
+}
+
+VICTIMS: dict[str, Callable[[RunningWorker], psutil.Process]] = {
+    "one worker": lambda worker: worker.workers()[0],
+    "the other worker": lambda worker: worker.workers()[1],
+    "sentinel": RunningWorker.sentinel,
+    "main process": RunningWorker.main,
+    "supervisor": lambda worker: psutil.Process(worker.process.pid),
+}
+
+
+def is_completed(run: Execution) -> bool:
+    assert run.request is not None
+    run.request.refresh_from_db()
+    assert run.request.state != RequestState.NEEDS_ATTENTION, run.request.outcome_sentence
+    return run.request.state == RequestState.COMPLETED
+
+
+@pytest.mark.parametrize("victim", sorted(VICTIMS))
+def test_the_request_still_completes_with_exactly_one_restore(
+    scene: Scene, own_database: OwnDatabase, tmp_path: Path, victim: str
+) -> None:
+    scene.sandbox.settings(operation_seconds=1.0)
+    with running_worker(own_database, tmp_path, **INTERVALS) as worker:
+        run = scene.started()
+        wait_until(scene.attempts, "Neon was asked to restore")
+        worker.everything()
+
+        VICTIMS[victim](worker).kill()
+
+        if victim == "supervisor":
+            worker.wait_until_nothing_runs()
+            with running_worker(own_database, tmp_path, **INTERVALS):
+                wait_until(lambda: is_completed(run), "the request is completed")
+        else:
+            wait_until(lambda: is_completed(run), "the request is completed")
+    worker.wait_until_nothing_runs()
+
+    assert len(scene.attempts()) == 1
+    assert len(scene.restores()) == 1
+    scene.assert_invariants()
