@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from backups.services.connect import examine_as_worker
 from backups.services.execution.advance import advance as advance_execution
+from backups.services.observed_now import read_observed_now
 from backups.services.worker import record_heartbeat
 
 
@@ -12,3 +14,11 @@ def advance(execution_id: int) -> None:
 
 def heartbeat(node: str) -> None:
     record_heartbeat(node=node)
+
+
+def examine_project(project_id: int) -> None:
+    examine_as_worker(project_id=project_id)
+
+
+def refresh_observed(request_id: int) -> None:
+    read_observed_now(request_id=request_id)

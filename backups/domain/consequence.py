@@ -79,7 +79,7 @@ def span(seconds: float) -> str:
     left = int(seconds)
     units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)]
     first = next((index for index, (_, size) in enumerate(units) if left >= size), len(units) - 1)
-    words = []
+    words: list[str] = []
     for name, size in units[first : first + (1 if units[first][0] in {"min", "s"} else 2)]:
         amount, left = divmod(left, size)
         words += [f"{amount} {name}"] if amount or not words else []

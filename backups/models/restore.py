@@ -79,6 +79,10 @@ class RestoreRequest(models.Model):
     outcome_code = models.CharField(max_length=60, blank=True)
     outcome_sentence = models.CharField(max_length=400, blank=True)
     copy_expires_at = models.DateTimeField(null=True, blank=True)
+    observed_now = models.JSONField(
+        null=True, blank=True, help_text="The observed facts as last read since the packet; never part of a digest"
+    )
+    observed_now_asked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

@@ -20,6 +20,8 @@ from backups.selectors.clock import database_now
 from backups.services import connect_report as report_lines
 from backups.services.connect_report import Line, Report, Verdict
 from backups.services.database_access import NamedDatabase, connection_uri, databases_of
+from backups.services.execution.events import the_worker
+from backups.services.execution.queue import put_other_task
 from backups.services.ledger import record_event, record_refusal
 from backups.services.neon_access import client_for, client_with_key
 from backups.services.observed_facts import one_line, reason_of
@@ -92,6 +94,18 @@ def examine_project(*, actor: Actor, project_id: int) -> Project:
     except (NeonError, SecretUnreadable, SecretsKeyUnusable) as error:
         report.lines.append(_interrupted(error))
     return _keep(project, report, actor, milliseconds=round((time.monotonic() - began) * 1000))
+
+
+def ask_for_examination(*, actor: Actor, project_id: int) -> None:
+    """Has the worker examine the project; the report appears on its page. Raises ConnectRefused."""
+    _may_connect(actor, Capability.RUN_CONNECT)
+    with transaction.atomic():
+        put_other_task("examine_project", Project.objects.get(pk=project_id).pk)
+
+
+def examine_as_worker(*, project_id: int) -> None:
+    """The examination that somebody asked the worker for."""
+    examine_project(actor=the_worker(), project_id=project_id)
 
 
 def is_this_machine(api_host: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
     OK = "ok"
     TO_DO = "to_do"
-    CANT_TELL = "cant_tell"
+    CANT_TELL = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,17 @@ class Line:
     to_do: str = ""
     subject: str = ""
 
+    def to_json(self) -> dict[str, str]:
+        """As pages and the command show it."""
+        return {
+            "code": self.code,
+            "title": f"{self.title} ({self.subject})" if self.subject else self.title,
+            "subject": self.subject,
+            "status": self.verdict.value,
+            "sentence": self.sentence,
+            "next": self.to_do,
+        }
+
 
 @dataclass(slots=True)
 class Report:
@@ -47,8 +58,8 @@ class Report:
     addresses: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """For the project's row."""
-        lines = [asdict(line) | {"verdict": line.verdict.value} for line in self.lines]
+        """For the project's row: each line has code, title, subject, status, sentence, and next where there is one."""
+        lines = [line.to_json() for line in self.lines]
         return {"as_of": self.as_of.isoformat(), "lines": lines, "addresses": sorted(set(self.addresses))}
 
     def number_of(self, verdict: Verdict) -> int:

@@ -1,4 +1,4 @@
-"""Addresses of databases on a Neon branch. They hold passwords, so they are never stored, logged or returned to a page."""
+"""Addresses of databases on a Neon branch. They hold passwords, so they are never stored, logged or shown."""
 
 from __future__ import annotations
 
@@ -37,3 +37,9 @@ def databases_of(client: NeonClient, project: Project, *, neon_branch_id: str) -
     return sorted(
         (NamedDatabase(database.name, database.owner_name or "") for database in found), key=lambda each: each.name
     )
+
+
+def addresses_of(client: NeonClient, project: Project, *, neon_branch_id: str) -> dict[str, Dsn]:
+    """A connection string for each database of the branch, in order of name. Raises NeonError."""
+    found = databases_of(client, project, neon_branch_id=neon_branch_id)
+    return {each.name: dsn_of(client, project, neon_branch_id=neon_branch_id, database=each) for each in found}

@@ -66,7 +66,7 @@ def test_it_registers_project_and_branches_and_keeps_the_key_encrypted(sandbox: 
 
 def test_each_line_says_ok_to_do_or_cant_tell(sandbox: RunningSandbox) -> None:
     found = lines(connect(sandbox))
-    assert {code: line["verdict"] for code, line in found.items()} == {
+    assert {code: line["status"] for code, line in found.items()} == {
         "key": "ok",
         "plan": "ok",
         "history": "to_do",
@@ -78,7 +78,7 @@ def test_each_line_says_ok_to_do_or_cant_tell(sandbox: RunningSandbox) -> None:
         "own_home": "ok",
     }
     assert "1 d is the default" in found["history"]["sentence"]
-    assert all(line["to_do"] for line in found.values() if line["verdict"] != "ok")
+    assert all(line["next"] for line in found.values() if line["status"] != "ok")
 
 
 def test_a_history_of_nothing_is_said(sandbox: RunningSandbox) -> None:
@@ -89,7 +89,7 @@ def test_a_history_of_nothing_is_said(sandbox: RunningSandbox) -> None:
 def test_a_full_plan_is_to_do(sandbox: RunningSandbox) -> None:
     sandbox.settings(plan="free")
     found = lines(connect(sandbox))
-    assert (found["plan"]["verdict"], found["head_room"]["verdict"]) == ("to_do", "ok")
+    assert (found["plan"]["status"], found["head_room"]["status"]) == ("to_do", "ok")
 
 
 def test_what_neon_leaves_out_cant_be_told(sandbox: RunningSandbox) -> None:
@@ -101,7 +101,7 @@ def test_what_neon_leaves_out_cant_be_told(sandbox: RunningSandbox) -> None:
         fields=["owner", "history_retention_seconds"],
     )
     found = lines(connect(sandbox))
-    assert {found[code]["verdict"] for code in ("plan", "history", "head_room")} == {"cant_tell"}
+    assert {found[code]["status"] for code in ("plan", "history", "head_room")} == {"unknown"}
 
 
 def test_a_key_that_neon_rejects_stores_nothing(sandbox: RunningSandbox) -> None:
@@ -154,7 +154,7 @@ def test_examining_again_refreshes_what_is_known(sandbox: RunningSandbox) -> Non
     change_history(sandbox, 7 * 86_400)
     project = examine_project(actor=SYSTEM, project_id=project.pk)
     assert project.history_retention_seconds == 7 * 86_400
-    assert lines(project)["history"]["verdict"] == "ok"
+    assert lines(project)["history"]["status"] == "ok"
     assert LedgerEvent.objects.filter(type="project.checked").count() == 2
 
 
@@ -163,7 +163,7 @@ def test_a_check_that_breaks_off_says_so_and_forgets_nothing(sandbox: RunningSan
     before = project.connect_report["addresses"]
     sandbox.faults.add("revoke_key", path="/projects")
     project = examine_project(actor=SYSTEM, project_id=project.pk)
-    assert lines(project)["interrupted"]["verdict"] == "cant_tell"
+    assert lines(project)["interrupted"]["status"] == "unknown"
     assert project.connect_report["addresses"] == before
 
 
@@ -195,8 +195,8 @@ def test_the_portal_refuses_to_start_in_a_project_that_it_manages(sandbox: Runni
 def test_a_branch_beside_the_portals_own_database_is_told(sandbox: RunningSandbox, quiet_database_url: str) -> None:
     sandbox.settings(connection_uri=quiet_database_url)
     project = connect(sandbox)
-    assert lines(project)["connection"]["verdict"] == "ok"
-    assert lines(project)["own_home"]["verdict"] == "to_do"
+    assert lines(project)["connection"]["status"] == "ok"
+    assert lines(project)["own_home"]["status"] == "to_do"
     with pytest.raises(ImproperlyConfigured, match="own database lies in the Neon project"):
         refuse_to_start_inside_a_managed_project()
 

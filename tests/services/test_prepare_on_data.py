@@ -73,8 +73,8 @@ def branch(world: World) -> ProtectedBranch:
 
 def test_connect_opens_the_branch_and_names_tables_without_time(branch: ProtectedBranch) -> None:
     lines = {line["code"]: line for line in branch.project.connect_report["lines"]}
-    assert lines["connection"]["verdict"] == "ok"
-    assert lines["time_columns"]["verdict"] == "to_do"
+    assert lines["connection"]["status"] == "ok"
+    assert lines["time_columns"]["status"] == "to_do"
     assert "left_over" in lines["time_columns"]["sentence"]
 
 

@@ -16,7 +16,7 @@ from backups.services.connect import ConnectRefused, connect_project, examine_pr
 from backups.services.environment import set_label
 from backups.services.restore.errors import Refused
 
-_MARKS = {"ok": "ok        ", "to_do": "to do     ", "cant_tell": "can't tell"}
+_MARKS = {"ok": "ok        ", "to_do": "to do     ", "unknown": "can't tell"}
 
 
 class Command(BaseCommand):
@@ -79,7 +79,6 @@ class Command(BaseCommand):
         kind = " (sandbox)" if project.is_sandbox else ""
         self.stdout.write(f"{project.name}{kind}, {project.neon_project_id}")
         for line in project.connect_report["lines"]:
-            subject = f" [{line['subject']}]" if line["subject"] else ""
-            self.stdout.write(f"  {_MARKS[line['verdict']]}  {line['title']}{subject}: {line['sentence']}")
-            if line["to_do"]:
-                self.stdout.write(f"              {line['to_do']}")
+            self.stdout.write(f"  {_MARKS[line['status']]}  {line['title']}: {line['sentence']}")
+            if line["next"]:
+                self.stdout.write(f"              {line['next']}")

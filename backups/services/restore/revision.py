@@ -20,6 +20,8 @@ from backups.services.restore.transition import change_state
 #: What belongs to one revision and must not outlive it.
 _FRESH: dict[str, Any] = {
     "packet": None,
+    "observed_now": None,
+    "observed_now_asked_at": None,
     "votes_until": None,
     "approved_at": None,
     "start_until": None,
