@@ -1,0 +1,194 @@
+"""Role by address by method: who gets what. An address that is not in the table fails the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from backups.models import EnvironmentProposal, LedgerEvent
+from tests.support.scenes import Scenes
+
+pytestmark = pytest.mark.django_db
+
+ALICE, BOB, DANA, ERIN = "alice", "bob", "dana", "erin"
+EVERYBODY = {ALICE, BOB, DANA, ERIN}
+VISITORS = (*sorted(EVERYBODY), "charlie", None)
+
+# Address -> method -> who is let in. A method that is not named is refused as not allowed (405).
+PAGES: dict[str, dict[str, set[str]]] = {
+    "ops:start": {"GET": EVERYBODY},
+    "ops:queue": {"GET": EVERYBODY},
+    "ops:file": {"GET": {ALICE}, "POST": {ALICE}},
+    "ops:request": {"GET": EVERYBODY},
+    "ops:live": {"GET": EVERYBODY},
+    "ops:edit": {"GET": {ALICE}, "POST": {ALICE}},
+    "ops:submit": {"POST": {ALICE}},
+    "ops:withdraw": {"GET": EVERYBODY, "POST": EVERYBODY},
+    "ops:vote": {"GET": {BOB}, "POST": {BOB}},
+    "ops:take-back": {"POST": EVERYBODY},
+    "ops:comment": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:start-restore": {"GET": {ALICE}, "POST": {ALICE}},
+    "ops:stop": {"POST": EVERYBODY},
+    "ops:look-again": {"POST": {ALICE, BOB}},
+    "ops:verify-again": {"POST": {ALICE, BOB}},
+    "ops:resolve": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:confirm": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:drop-proposal": {"POST": {ALICE, BOB}},
+    "ops:undo": {"GET": {ALICE}, "POST": {ALICE}},
+    "ops:look-new": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:look": {"GET": {ALICE, BOB}},
+    "ops:look-live": {"GET": {ALICE, BOB}},
+    "ops:look-close": {"POST": {ALICE, BOB}},
+    "ops:projects": {"GET": EVERYBODY},
+    "ops:project": {"GET": EVERYBODY},
+    "ops:environment": {"GET": {ERIN}, "POST": {ERIN}},
+    "ops:proposal": {"GET": EVERYBODY, "POST": EVERYBODY},
+}
+# Django's own addresses: who sees them with GET. Whoever has no role is sent to log in by Django.
+DJANGO: dict[str, set[str]] = {
+    "admin:password_change": EVERYBODY,
+    "admin:password_change_done": EVERYBODY,
+    "admin:jsi18n": EVERYBODY,
+    "admin:backups_ledgerevent_changelist": {BOB, DANA, ERIN},
+    "admin:backups_ledgerevent_change": {BOB, DANA, ERIN},
+    "admin:backups_ledgerevent_history": {BOB, DANA, ERIN},
+    "admin:auth_user_changelist": {BOB, DANA, ERIN},
+    "admin:auth_user_change": {BOB, DANA, ERIN},
+    "admin:auth_user_history": {BOB, DANA, ERIN},
+    "admin:auth_user_add": {ERIN},
+    "admin:auth_user_password_change": {ERIN},
+    # Nobody adds or deletes an event, and nobody deletes an account.
+    "admin:backups_ledgerevent_add": set(),
+    "admin:backups_ledgerevent_delete": set(),
+    "admin:auth_user_delete": set(),
+}
+#: Open to everybody: no log-in is asked for, or they only lead elsewhere. Tested where they belong.
+OPEN = {
+    "healthz", "readyz", "workerz", "favicon", "ops:display", "admin:login", "admin:logout", "admin:index",
+    "admin:autocomplete", "admin:view_on_site", "admin:app_list", "admin:None",
+}  # fmt: skip
+
+
+def test_every_address_is_in_the_table():
+    found = set(_names(get_resolver()))
+    listed = set(PAGES) | set(DJANGO) | OPEN
+    assert found - listed == set(), "give the new address a line in the table"
+    assert listed - found == set(), "an address in the table is gone"
+
+
+def _names(resolver: URLResolver, namespace: str = "") -> Iterator[str]:
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from _names(entry, f"{entry.namespace}:" if entry.namespace else namespace)
+        elif isinstance(entry, URLPattern):
+            if entry.name is None and "RedirectView" in repr(entry.callback):
+                continue  # Django's old addresses of a model's page, which lead to the new ones
+            yield f"{namespace}{entry.name}"
+
+
+@pytest.fixture
+def arguments(people) -> dict[str, tuple[Any, ...]]:
+    scenes = Scenes(people)
+    pending, look, branch = scenes.pending(), scenes.look(), scenes.staging_ready()
+    proposal = EnvironmentProposal.objects.create(branch=branch, label="development", proposed_by=people.erin.user)
+    event = LedgerEvent.objects.latest("recorded_at")
+    found: dict[str, tuple[Any, ...]] = {name: (pending.pk,) for name in PAGES}
+    found |= {name: () for name in ("ops:start", "ops:queue", "ops:file", "ops:look-new", "ops:projects")}
+    found |= {name: (look.pk,) for name in ("ops:look", "ops:look-live", "ops:look-close")}
+    found |= {"ops:project": (scenes.project.pk,), "ops:environment": (branch.pk,), "ops:proposal": (proposal.pk,)}
+    found["ops:resolve"] = (pending.pk, "accept")
+    for name in DJANGO:
+        needs_no_id = name.endswith(("changelist", "_add", "done", "admin:password_change", "jsi18n"))
+        found[name] = () if needs_no_id else (event.pk if "ledger" in name else people.bob.user.pk,)
+    return found
+
+
+@pytest.fixture
+def clients(people) -> dict[str | None, Client]:
+    made: dict[str | None, Client] = {None: Client()}
+    for name in (*EVERYBODY, "charlie"):
+        made[name] = Client()
+        made[name].force_login(getattr(people, name).user)
+    return made
+
+
+def _answer(client: Client, method: str, url: str) -> tuple[int, str]:
+    """What the address answers; whatever it changed is taken back."""
+    before = transaction.savepoint()
+    answer = client.generic(method, url)
+    transaction.savepoint_rollback(before)
+    return answer.status_code, answer.headers.get("Location", "")
+
+
+def test_the_pages_let_in_whom_the_table_names(arguments, clients):
+    wrong = []
+    for name, methods in PAGES.items():
+        url = reverse(name, args=arguments[name])
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            for who in VISITORS:
+                status, location = _answer(clients[who], method, url)
+                expected = _expected(methods, method, who)
+                if not _fits(expected, status, location):
+                    wrong.append(f"{who} {method} {name}: {status} {location}, expected {expected}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _expected(methods: dict[str, set[str]], method: str, who: str | None) -> str:
+    if who is None:
+        return "log in"
+    if who == "charlie" or not any(who in allowed for allowed in methods.values()):
+        return "forbidden"
+    if method not in methods:
+        return "not allowed"
+    return "let in" if who in methods[method] else "forbidden"
+
+
+def _fits(expected: str, status: int, location: str) -> bool:
+    if expected == "log in":
+        return status == 302 and location.startswith("/login/")
+    if expected == "forbidden":
+        return status == 403
+    if expected == "not allowed":
+        return status == 405
+    return status in {200, 422} or (status == 302 and not location.startswith("/login/"))
+
+
+def test_djangos_own_pages_let_in_whom_the_table_names(arguments, clients):
+    wrong = []
+    for name, allowed in DJANGO.items():
+        url = reverse(name, args=arguments[name])
+        for who in VISITORS:
+            status, location = _answer(clients[who], "GET", url)
+            sent_to_log_in = status == 302 and location.startswith("/login/")
+            fits = status in {200, 302} and not sent_to_log_in if who in allowed else status == 403 or sent_to_log_in
+            if not fits:
+                wrong.append(f"{who} GET {name}: {status} {location}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_somebody_without_a_role_is_told_plainly_and_it_is_recorded(people):
+    client = Client()
+    client.force_login(people.charlie.user)
+    answer = client.get("/restores/")
+    assert answer.status_code == 403
+    assert "role" in answer.content.decode()
+    event = LedgerEvent.objects.filter(type="access.refused").latest("recorded_at")
+    assert event.actor_ref == f"user:{people.charlie.user.pk}"
+
+
+def test_an_act_is_not_repeated_after_logging_in():
+    answer = Client().post("/restores/7/submit/")
+    assert answer.headers["Location"] == "/login/?next=/"
+
+
+@pytest.mark.parametrize("name", ["ops:request", "ops:vote", "ops:look", "ops:project", "ops:environment"])
+def test_what_does_not_exist_is_not_found(people, name):
+    who = {"ops:vote": people.bob, "ops:look": people.bob, "ops:environment": people.erin}.get(name, people.alice)
+    client = Client()
+    client.force_login(who.user)
+    assert client.get(reverse(name, args=[987654])).status_code == 404
