@@ -12,7 +12,7 @@ from backups.verification.deletions import Counted, read_counted
 from backups.verification.difference import Difference
 from backups.verification.results import CheckResult, CheckSpec, Unfinished, counted, failed, inconclusive, passed
 
-COUNTERS_POLL_SECONDS = 0.5
+COUNTERS_POLL_SECONDS = 0.3
 
 
 def verdict(

@@ -74,15 +74,26 @@ def test_heavy_writers_never_make_a_right_restore_fail(
     new_timeline: Callable[..., Timeline], commit_times: str
 ) -> None:
     """Half of the runs each with and without commit times on the server; real Neon has none."""
-    story = Story(new_timeline())
-    for run in range(RUNS // 2):
+    _restore_and_verify(Story(new_timeline()), commit_times, runs=RUNS // 2, rate_per_second=200)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("commit_times", ["on", "off"])
+def test_two_hundred_restores_under_the_heaviest_writers(
+    new_timeline: Callable[..., Timeline], commit_times: str
+) -> None:
+    _restore_and_verify(Story(new_timeline()), commit_times, runs=100, rate_per_second=None)
+
+
+def _restore_and_verify(story: Story, commit_times: str, *, runs: int, rate_per_second: float | None) -> None:
+    for run in range(runs):
         node, context = story.branch(track_commit_timestamp=commit_times)
         with ExitStack() as stack:
             writers = [
-                stack.enter_context(Traffic(node.dsn, rate_per_second=200, seed=100 * run + number))
+                stack.enter_context(Traffic(node.dsn, rate_per_second=rate_per_second, seed=100 * run + number))
                 for number in range(CLIENTS)
             ]
             writers[0].wait_for(60)
             results = verify(replace(whatever_is_deleted(context), statistics_settle_seconds=12), only=TOUCHED)
         node.cluster.kill()
-        assert not_passed(results) == {}
+        assert not_passed(results) == {}, f"run {run + 1}"
