@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -35,8 +35,8 @@ from backups.services.ledger import event_meanings, event_sha256, words_match
 class LedgerEventAdmin(CapabilityAdmin):
     view_capability = Capability.READ_LEDGER
 
-    list_display = ("recorded", "type", "who", "what", "outcome", "evidence")
-    list_display_links = ("recorded", "type")
+    list_display = ("recorded", "happened", "who", "what", "outcome", "evidence", "type")
+    list_display_links = ("recorded", "happened")
     list_filter = (RecordedFilter, TypeFilter, ActorFilter, TargetFilter, OutcomeFilter, WorldFilter)
     search_fields = ("type",)
     search_help_text = "A login, a part of a type, or any exact id, name or hash in an event"
@@ -45,6 +45,8 @@ class LedgerEventAdmin(CapabilityAdmin):
     sortable_by = ()
     list_per_page = 50
     show_full_result_count = False
+    # Each count beside a filter would read every event.
+    show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
     actions = None
 
@@ -56,6 +58,18 @@ class LedgerEventAdmin(CapabilityAdmin):
         ("Exact bytes", {"fields": ("id", "sha256", "bytes")}),
     )
     readonly_fields = flatten_fieldsets(fieldsets)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Audit log"} | (extra_context or {}))
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        return super().changeform_view(request, object_id, form_url, {"title": "Event"} | (extra_context or {}))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return NewestFirst
@@ -75,6 +89,10 @@ class LedgerEventAdmin(CapabilityAdmin):
     @admin.display(description="recorded (UTC)")
     def recorded(self, event: LedgerEvent) -> str:
         return f"{event.recorded_at:%Y-%m-%d %H:%M:%S.%f}"
+
+    @admin.display(description="what happened")
+    def happened(self, event: LedgerEvent) -> str:
+        return event_meanings().get(event.type) or f"{event.type}: a type of an older version"
 
     @admin.display(description="happened (UTC)")
     def occurred(self, event: LedgerEvent) -> str:

@@ -54,10 +54,13 @@ class TypeFilter(_ColumnFilter):
     parameter_name = "type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The families, and the types of the one that is chosen."""
+        chosen = (self.value() or "").partition(".")[0]
         families = sorted({code.partition(".")[0] for code in event_meanings()})
         return [
-            *((f"{family}.", f"{family}: all") for family in families),
-            *((code, code) for code in event_meanings()),
+            choice
+            for family in families
+            for choice in ((f"{family}.", family), *(_types_of(family) if family == chosen else ()))
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[LedgerEvent]) -> QuerySet[LedgerEvent]:
@@ -65,6 +68,10 @@ class TypeFilter(_ColumnFilter):
         if value and value.endswith("."):
             return queryset.filter(type__in=[code for code in event_meanings() if code.startswith(value)])
         return super().queryset(request, queryset)
+
+
+def _types_of(family: str) -> list[tuple[str, str]]:
+    return [(code, code) for code in event_meanings() if code.startswith(f"{family}.")]
 
 
 class ActorFilter(_ColumnFilter):

@@ -66,17 +66,18 @@ class PersonAdmin(CapabilityAdmin, UserAdmin):  # type: ignore[type-arg]
 
     form = PersonChangeForm
     add_form = PersonAddForm
-    list_display = ("username", "full_name", "email", "roles_held", "is_active", "last_login")
+    list_display = ("username", "full_name", "email", "roles_held", "is_active", "last_seen")
     list_filter = ("is_active", "groups")
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("username",)
     filter_horizontal = ()
     actions = None
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
-        ("Access", {"fields": ("is_active", "roles", "is_service_account", "last_login", "date_joined")}),
+        ("Access", {"fields": ("is_active", "roles", "is_service_account", "role_history", "last_seen")}),
     )
     add_fieldsets = (
         (None, {"fields": ("username", "usable_password", "password1", "password2")}),
@@ -85,9 +86,9 @@ class PersonAdmin(CapabilityAdmin, UserAdmin):  # type: ignore[type-arg]
     )
     shown_fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
-        ("Access", {"fields": ("is_active", "roles_held", "role_history", "last_login", "date_joined")}),
+        ("Access", {"fields": ("is_active", "roles_held", "role_history", "last_seen")}),
     )
-    readonly_fields = ("last_login", "date_joined", "roles_held", "role_history")
+    readonly_fields = ("roles_held", "role_history", "last_seen")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         held = RoleMembership.objects.order_by("since")
@@ -126,7 +127,14 @@ class PersonAdmin(CapabilityAdmin, UserAdmin):  # type: ignore[type-arg]
             is_service_account=form.cleaned_data["is_service_account"],
         )
 
-    @admin.display(description="name")
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": "People"} | (extra_context or {}))
+
+    @admin.display(description="last log-in (UTC)", ordering="last_login")
+    def last_seen(self, user: User) -> str:
+        return f"{user.last_login:%Y-%m-%d %H:%M}" if user.last_login else "never"
+
+    @admin.display(description="name", ordering="first_name")
     def full_name(self, user: User) -> str:
         return user.get_full_name()
 
