@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import LiteralString
 
 from neon_sandbox import times
 from neon_sandbox.cluster import free_port
@@ -14,6 +15,11 @@ from neon_sandbox.problems import ApiProblem
 from neon_sandbox.storage.base import Fork, Point
 from neon_sandbox.storage.bases import Bases
 from neon_sandbox.storage.nodes import Nodes
+
+# Replay to a time stops at the first commit behind it, so there must be one.
+_COMMIT_MARK = "select pg_logical_emit_message(true, 'sandbox', 'mark')"
+# Replay to an LSN stops at any record. This one is no transaction, which the branch's users could find.
+_PLAIN_MARK = "select pg_create_restore_point('sandbox')"
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,8 @@ class Recovery:
     def _targets(self, source_id: str, point: Point) -> list[_Target]:
         """Usually one. Each needs a record behind it in the WAL, or replay fails instead of stopping."""
         if self._nodes.is_running(source_id):
-            head = _Target(lsn=self._mark(source_id), head_at=times.now())
+            mark = _COMMIT_MARK if point.timestamp else _PLAIN_MARK
+            head = _Target(lsn=self._mark(source_id, mark), head_at=times.now())
             return [head if point.is_head else _Target(point.timestamp, point.lsn)]
         end = _Target(lsn=self._nodes.shutdown_lsn(source_id), head_at=point.timestamp or times.now())
         stopped_at = self._nodes.store.must(Node, source_id).stopped_at
@@ -94,11 +101,11 @@ class Recovery:
         # The source was stopped: if nothing was committed after the moment, its end is what the moment means.
         return [_Target(timestamp=point.timestamp), end]
 
-    def _mark(self, node_id: str) -> int:
+    def _mark(self, node_id: str, statement: LiteralString) -> int:
         """Writes a record behind everything that exists; returns where WAL ended before it."""
         with self._nodes.connection(node_id) as connection:
             row = connection.execute("select pg_current_wal_insert_lsn() - '0/0'").fetchone()
-            connection.execute("select pg_logical_emit_message(true, 'sandbox', 'mark')")
+            connection.execute(statement)
         return int(row[0]) if row else 0
 
     def _make(self, source_id: str, node_id: str, target: _Target, port: int | None) -> None:
