@@ -87,7 +87,7 @@ class CheckContext:
 
     def learn(self, code: str, figures: Mapping[str, Any]) -> CheckContext:
         """The context for the checks that follow a finished check with this code."""
-        if code == ANCHORS_CODE:
+        if code == ANCHORS_CODE and figures.get("boundary_xid") is not None:
             return replace(self, anchors=Anchors.from_json(figures))
         if self.anchors and figures.get("xid_after_submission") is not None:
             return replace(self, anchors=replace(self.anchors, xid_after_submission=figures["xid_after_submission"]))

@@ -99,6 +99,15 @@ def test_budget_that_never_suffices_ends_as_inconclusive(story: Story) -> None:
     assert {result.outcome for result in results.values()} == {INCONCLUSIVE}
 
 
+def test_without_anchors_nothing_is_compared_and_nothing_passes(story: Story) -> None:
+    _, context = story.branch()
+    unread = context.learn("anchors", {})
+    spec = next(s for s in plan_checks(unread) if s.subject == "public.users")
+    outcome = run_check(spec, unread)
+    assert isinstance(outcome, CheckResult)
+    assert outcome.sentence == "Could not tell: the state at the point could not be read."
+
+
 def _with_anchors(context: CheckContext) -> CheckContext:
     spec = next(s for s in plan_checks(context) if s.code == "anchors")
     outcome = run_check(spec, context)
