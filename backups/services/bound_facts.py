@@ -64,6 +64,12 @@ def environment_now(branch: ProtectedBranch, found: Branch) -> Environment:
     )
 
 
+def _branch(client: NeonClient, project_id: str, branch_id: str, everything: Sequence[Branch]) -> Branch:
+    """From the list; a branch that is not in it is asked for by itself, which says why. Raises NeonNotFound."""
+    listed = next((branch for branch in everything if branch.id == branch_id), None)
+    return listed or client.branches.get(project_id, branch_id)
+
+
 def _children(request: RestoreRequest, branch: Branch, all_branches: Sequence[Branch]) -> tuple[str, ...]:
     """Other people's branches that an overwrite would move under the preserved branch; a copy moves none."""
     if not RestoreKind(request.kind).overwrites:

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from backups.domain.consequence import TABLES, consequence_sentence
 from backups.domain.execution import BranchPurpose, Step
 from backups.domain.packet import BoundFacts
-from backups.domain.restore import PointKind
+from backups.domain.restore import PointKind, RequestState
 from backups.models import Execution, OwnedBranch, RestoreRequest
 from backups.neon.errors import AnswerUnusable, NeonForbidden, NeonKeyRejected, NeonNotFound
 from backups.selectors.clock import database_now
 from backups.selectors.policy import policy_in_force
 from backups.selectors.project import meanings_of
+from backups.selectors.restore import governing_requests
 from backups.services.bound_facts import read_bound_facts
 from backups.services.execution.context import StepContext
 from backups.services.execution.events import the_worker
@@ -33,6 +34,7 @@ from backups.services.secrets import SecretsKeyUnusable, SecretUnreadable
 
 #: How long a copy outlives the last moment at which its request can start.
 COPY_MARGIN = dt.timedelta(hours=1)
+_YIELD_SECONDS = 1.0
 #: Words by which Neon's refusal of a copy is about the point, so that it would refuse the restore too.
 _ABOUT_THE_POINT = ("timestamp", "lsn", "history", "retention", "window", "point in time", "in the future")
 
@@ -59,7 +61,12 @@ def read_facts(context: StepContext) -> StepResult:
 def copy(context: StepContext) -> StepResult:
     """Asks for a branch at the restore point. It is made while the live branch is inspected."""
     if box_is_over(context):
-        return _without_copy(context, "Neon did not take the order in time")
+        waited_for = context.execution.waiting_for or "Neon to take the order"
+        return _without_copy(context, f"the time ended while waiting for {waited_for}")
+    runs = governing_requests(context.execution.project).filter(state=RequestState.RUNNING).first()
+    if runs is not None:
+        # Making a branch locks the whole project at Neon, and would delay that restore.
+        return Again(after_seconds=_YIELD_SECONDS, waiting_for=f"{runs.reference}, which restores production")
     plan = _plan(context.request)
     try:
         result, made = ask_for_copy(context, plan)

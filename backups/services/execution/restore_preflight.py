@@ -57,18 +57,19 @@ def _ask_again(context: StepContext, waiting_for: str, sentence: str) -> StepRes
 
 
 def _look(context: StepContext) -> StepResult:
-    changed = _changed_since_the_votes(context)
+    branches = context.client.branches.list(context.project_id)
+    changed = _changed_since_the_votes(context, branches)
     if changed:
         return _drift(context, changed)
     if not RestoreKind(context.request.kind).overwrites:
         return Advance(to=Step.SUBMIT, sentence="Nothing that was voted on has changed.")
-    branches = context.client.branches.list(context.project_id)
     operations = recent_operations(context, since=database_now())
     return _obstacle(context, branches, operations) or _ready(context, branches, operations)
 
 
-def _changed_since_the_votes(context: StepContext) -> list[str]:
-    return drifted(packet_of(context.request).bound, read_bound_facts(context.client, context.request).to_json())
+def _changed_since_the_votes(context: StepContext, branches: Sequence[Branch]) -> list[str]:
+    now = read_bound_facts(context.client, context.request, branches=branches)
+    return drifted(packet_of(context.request).bound, now.to_json())
 
 
 def _drift(context: StepContext, changed: list[str]) -> NoEffect:

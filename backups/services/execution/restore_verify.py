@@ -10,7 +10,7 @@ from django.db import transaction
 from backups.domain.execution import CheckOutcome, Step
 from backups.domain.restore import RestoreKind
 from backups.ledger.fields import Detail
-from backups.models import CheckResult, Execution
+from backups.models import CheckResult, Execution, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.selectors.policy import policy_in_force
 from backups.services.database_access import databases_of, dsn_of
@@ -60,7 +60,7 @@ def _contexts(context: StepContext, reference: str | None) -> dict[str, CheckCon
         each.name: CheckContext(
             branch=dsn_of(client, project, neon_branch_id=restored_branch_id(context), database=each),
             reference=dsn_of(client, project, neon_branch_id=reference, database=each) if reference else None,
-            point_at=_point_at(context),
+            point_at=_point_at(context.request),
             submitted_at=_noted_time(context, "submitted_at"),
             writable_at=_noted_time(context, "connectable_at"),
             policy=_policy(context, each.name, only=len(restored) == 1),
@@ -173,10 +173,10 @@ def _without_reference(context: StepContext) -> StepResult:
     return Advance(to=Step.FINISH, sentence=sentence, commit=commit)
 
 
-def _point_at(context: StepContext) -> dt.datetime | None:
-    """For an undo the point is the moment just before the restore that it takes back."""
-    request = context.request
-    return request.undo_of.submitted_to_neon_at if request.undo_of else request.point_at
+def _point_at(request: RestoreRequest) -> dt.datetime | None:
+    """When the state was that comes back. For an undo: until the branch took writes again after the restore that it
+    takes back, the kept state may have been written to."""
+    return request.undo_of.connectable_at if request.undo_of else request.point_at
 
 
 def _noted_time(context: StepContext, name: str) -> dt.datetime | None:

@@ -145,9 +145,9 @@ class Scene:
 
 
 @contextmanager
-def opened_scene(client_database_url: str, people: People, **settings: Any) -> Iterator[Scene]:
-    """`client_database_url` stands for the database behind every branch: this sandbox has no data of its own."""
-    with running_sandbox(storage="none", connection_uri=client_database_url, **settings) as sandbox:
+def opened_scene(client_database_url: str | None, people: People, *, storage: str = "none") -> Iterator[Scene]:
+    """`client_database_url` stands for the database behind every branch of a sandbox without data of its own."""
+    with running_sandbox(storage=storage, connection_uri=client_database_url) as sandbox:
         project = factories.project(api_host=sandbox.url, neon_project_id=sandbox.project_id, root_branch_cap=None)
         with transaction.atomic():
             store_api_key(project=project, api_key=Secret(sandbox.api_key), actor=SYSTEM)

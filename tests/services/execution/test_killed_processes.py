@@ -48,8 +48,8 @@ def test_the_request_still_completes_with_exactly_one_restore(
     scene: Scene, own_database: OwnDatabase, tmp_path: Path, victim: str
 ) -> None:
     scene.sandbox.settings(operation_seconds=1.0)
+    run = scene.started()
     with running_worker(own_database, tmp_path, **INTERVALS) as worker:
-        run = scene.started()
         wait_until(scene.attempts, "Neon was asked to restore")
         worker.everything()
 

@@ -44,7 +44,7 @@ def test_a_new_child_voids_the_votes(scene: Scene) -> None:
 
 def test_a_deleted_branch_ends_the_start(scene: Scene) -> None:
     run = scene.started()
-    gone = f"/branches/{scene.sandbox.branch_id}$"
+    gone = f"/branches/{scene.sandbox.branch_id}/databases$"
     scene.sandbox.faults.add("status", status=404, times=None, method="GET", path=gone)
     work(run)
     assert run.outcome_code == "branch_gone"
