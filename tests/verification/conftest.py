@@ -19,7 +19,8 @@ from tests.verification.timeline import Timeline, make_template
 
 SCALE = 0.05
 
-# Tables that the demo does not have: no key, no time of writing, a key of two columns, a time without a zone.
+# Tables that the demo does not have: no key, no time of writing, a key of two columns, a time without a zone,
+# partitions, and names that would break careless SQL.
 ODD_TABLES = """
     CREATE TABLE measurements (recipient int, value int);
     INSERT INTO measurements SELECT i, i % 40 FROM generate_series(1, 300) i;
@@ -27,6 +28,16 @@ ODD_TABLES = """
     INSERT INTO care_team SELECT i % 20, i, 'helper' FROM generate_series(1, 200) i;
     CREATE TABLE legacy_notes (code text PRIMARY KEY, body text, created_at timestamp NOT NULL DEFAULT localtimestamp);
     INSERT INTO legacy_notes SELECT 'n' || i, 'note', timestamp '2026-01-01' FROM generate_series(1, 50) i;
+    CREATE TABLE visits (id bigint, at date NOT NULL, note text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+    CREATE TABLE visits_2025 PARTITION OF visits FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+    CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+    INSERT INTO visits SELECT i, date '2025-06-01' + i, 'note' FROM generate_series(1, 400) i;
+    CREATE SCHEMA "Ward 7";
+    CREATE TABLE "Ward 7"."100% of {beds}; --" (
+        "a%s" int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "_row" text CHECK ("_row" <> '{}%'),
+        "created_at" timestamptz);
+    INSERT INTO "Ward 7"."100% of {beds}; --" ("_row", "created_at")
+        SELECT 'bed', timestamptz '2026-01-01Z' FROM generate_series(1, 30);
     CREATE EXTENSION pg_surgery;
 """
 

@@ -21,7 +21,8 @@ def facts(story: Story) -> DatabaseFacts:
 def test_tables_with_exact_counts_and_newest_write(story: Story, facts: DatabaseFacts) -> None:
     tables = {table.name: table for table in facts.tables}
     for name, table in tables.items():
-        assert table.rows == story.reference.execute(f"SELECT count(*) FROM {name}")[0][0]  # noqa: S608
+        label = '"' + name.replace(".", '"."') + '"'
+        assert table.rows == story.reference.execute(f"SELECT count(*) FROM {label}")[0][0]  # noqa: S608
         assert table.rows_exact
     newest = story.reference.execute("SELECT max(created_at) FROM medication_logs")[0][0]
     times = {column.name: column for column in tables["public.medication_logs"].time_columns}

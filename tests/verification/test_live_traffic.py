@@ -70,6 +70,20 @@ def _inserted(record: Record) -> set[Row]:
 
 
 @pytest.mark.parametrize("commit_times", ["on", "off"])
+def test_upkeep_on_either_side_changes_nothing(new_timeline: Callable[..., Timeline], commit_times: str) -> None:
+    """It takes transaction ids and rewrites tables, but leaves the ids in the rows."""
+    story = Story(new_timeline())
+    story.reference.execute("VACUUM (FULL, ANALYZE)")
+    node, context = story.branch(track_commit_timestamp=commit_times)
+    with Traffic(node.dsn, rate_per_second=None) as clients:
+        clients.wait_for(50)
+        node.execute("VACUUM (FREEZE, ANALYZE)")
+        node.execute("VACUUM (FULL)")
+        clients.wait_for(50)
+    assert not_passed(verify(replace(whatever_is_deleted(context), statistics_settle_seconds=12))) == {}
+
+
+@pytest.mark.parametrize("commit_times", ["on", "off"])
 def test_heavy_writers_never_make_a_right_restore_fail(
     new_timeline: Callable[..., Timeline], commit_times: str
 ) -> None:
