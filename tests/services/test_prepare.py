@@ -12,6 +12,7 @@ from backups.models import Execution, LedgerEvent, OwnedBranch, ProtectedBranch,
 from backups.selectors.clock import database_now
 from backups.services.bound_facts import read_bound_facts
 from backups.services.neon_access import client_for
+from backups.services.restore.draft import draft_undo, submit_request
 from backups.services.restore.votes import withdraw_request
 from neon_sandbox.testing import RunningSandbox
 from tests import factories
@@ -178,7 +179,7 @@ def test_a_late_worker_publishes_what_it_still_can(sandbox: RunningSandbox, requ
     request_.refresh_from_db()
     assert request_.state == "pending"
     assert not made_copies(sandbox)
-    assert "did not take the order in time" in unknown(request_)["tables at the point"]
+    assert "the time ended while waiting for Neon" in unknown(request_)["tables at the point"]
 
 
 def test_without_bound_facts_at_the_deadline_the_draft_goes_back(
@@ -239,3 +240,67 @@ def test_every_change_at_neon_has_an_earlier_intent_and_an_owner(
     owned = OwnedBranch.objects.get(name=intent.name)
     assert owned.created_at <= intent.settled_at
     assert call["body"]["branch"]["name"] == intent.name
+
+
+def test_no_copy_is_made_while_production_is_being_restored(
+    sandbox: RunningSandbox, branch: ProtectedBranch, people: factories.People
+) -> None:
+    other = factories.approve(factories.pending(people.alice, branch), people.bob, people.carol)
+    RestoreRequest.objects.filter(pk=other.pk).update(state="running", running_at=database_now())
+    request = factories.submitted(people.alice, branch)
+    run = run_once(run_of(request))
+    assert run.waiting_for == f"{other.reference}, which restores production"
+    make_older(run, 40)
+    run_to_end(run)
+    request.refresh_from_db()
+    assert not made_copies(sandbox)
+    assert f"waiting for {other.reference}" in unknown(request)["tables at the point"]
+
+
+@pytest.fixture
+def restored(sandbox: RunningSandbox, branch: ProtectedBranch, people: factories.People) -> RestoreRequest:
+    """A restore that Neon has carried out, with the state before it kept."""
+    request = factories.submitted(people.alice, branch)
+    factories.publish(request)
+    with client_for(branch.project, correlation="tests") as client:
+        client.branches.restore(
+            sandbox.project_id,
+            target_branch_id=branch.neon_branch_id,
+            source_branch_id=branch.neon_branch_id,
+            source_timestamp=request.point_at,
+            preserve_under_name=request.preserve_name,
+        )
+        kept = client.branches.find_by_name(sandbox.project_id, request.preserve_name)
+    assert kept is not None
+    now = database_now()
+    OwnedBranch.objects.create(
+        project=branch.project,
+        name=kept.name,
+        neon_branch_id=kept.id,
+        purpose="preserved",
+        fate="present",
+        owner_name="alice",
+        request=request,
+    )
+    RestoreRequest.objects.filter(pk=request.pk).update(
+        state="completed", approved_at=now, submitted_to_neon_at=now, connectable_at=now, closed_at=now
+    )
+    return RestoreRequest.objects.get(pk=request.pk)
+
+
+def test_an_undo_is_prepared_from_the_head_of_the_preserved_branch(
+    sandbox: RunningSandbox, restored: RestoreRequest, people: factories.People
+) -> None:
+    undo = draft_undo(actor=people.alice.actor, request_id=restored.pk, reason="It was the wrong point")
+    undo = submit_request(actor=people.alice.actor, request_id=undo.pk)
+    run_to_end(run_of(undo))
+    undo.refresh_from_db()
+    assert undo.packet is not None
+    assert (undo.packet.bound["point"], undo.packet.bound["votes_needed"]) == ("head", 1)
+    assert undo.packet.bound["source_branch_id"] == undo.source_branch_id
+    assert undo.packet.bound["children"] == []
+    (call,) = made_copies(sandbox)
+    assert call["body"]["branch"]["parent_id"] == undo.source_branch_id
+    assert "parent_timestamp" not in call["body"]["branch"]
+    assert f"what is kept in {restored.preserve_name}" in undo.packet.consequence
+    assert f"kept as {undo.preserve_name}" in undo.packet.consequence
