@@ -10,11 +10,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "carecircle_ops.settings")
 
 application = get_wsgi_application()
 
-from backups.services.database_roles import say_at_start_what_is_unguarded  # noqa: E402 - needs the set-up above
-from django.db import connections  # noqa: E402 - all below needs the set-up above
+# All below needs the set-up above.
+from django.db import connections  # noqa: E402
 
+from backups.services.database_roles import say_at_start_what_is_unguarded  # noqa: E402
 from backups.services.self_hosting import refuse_to_start_inside_a_managed_project  # noqa: E402
 
 refuse_to_start_inside_a_managed_project()
+say_at_start_what_is_unguarded()
 # A server that loads the application before it forks must not share this connection among its children.
 connections.close_all()
