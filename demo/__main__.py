@@ -39,7 +39,7 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> int:
     say("Starting two PostgreSQL servers, the local Neon, web and worker …")
     with running(options.state, port=options.port) as (stack, children):
-        story = Story(stack, children, stack.records_dsn)
+        story = Story(stack, children)
         say("")
         result = play(story)
         sys.stdout.write(json.dumps(result) + "\n")
@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _stay(story: Story, stack: Stack, children: Children) -> None:
-    number = file_restore(story, do_damage(stack.dsn))
+    number = file_restore(story, do_damage(stack.dsn).good_at)
     story.wait_for_state(number, "pending")
     people = "\n".join(f"    {login:<8} {role}" for login, role, _ in PEOPLE)
     say(

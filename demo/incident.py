@@ -28,16 +28,17 @@ class StoryBroke(Exception):
 
 @dataclass
 class Story:
-    """The stage and what happened on it so far. `records_dsn` reads the portal's own database."""
+    """The stage, and the clock of the timeline."""
 
     stack: Stack
     children: Children
-    records_dsn: str
     began: float = field(default_factory=time.monotonic)
+    quiet: bool = False
 
     def tell(self, text: str) -> None:
         """One line of the timeline."""
-        say(f"  {time.monotonic() - self.began:6.2f} s  {text}")
+        if not self.quiet:
+            say(f"  {time.monotonic() - self.began:6.2f} s  {text}")
 
     def claim(self, held: bool, what: str, seen: object = "") -> None:
         """Raises StoryBroke unless the claim held."""
@@ -53,7 +54,7 @@ class Story:
 
     def request(self, number: int) -> dict[str, Any]:
         """The request's row."""
-        with psycopg.connect(self.records_dsn, autocommit=True, row_factory=dict_row) as connection:
+        with psycopg.connect(self.stack.records_dsn, autocommit=True, row_factory=dict_row) as connection:
             row = connection.execute("SELECT * FROM backups_restorerequest WHERE id = %s", [number]).fetchone()
         if row is None:
             raise StoryBroke(f"request {number} exists")
@@ -104,7 +105,7 @@ def play(story: Story) -> dict[str, Any]:
 
 
 def _restore(story: Story, damage: Damage) -> dict[str, Any]:
-    number = file_restore(story, damage)
+    number = file_restore(story, damage.good_at)
     row = story.wait_for_state(number, "pending")
     story.tell("the worker looked at a copy of that moment; the facts to vote on are on the page")
     for login in ("bob", "carol"):
@@ -116,7 +117,7 @@ def _restore(story: Story, damage: Damage) -> dict[str, Any]:
     return row
 
 
-def file_restore(story: Story, damage: Damage) -> int:
+def file_restore(story: Story, good_at: dt.datetime, *, start_mode: str = "by_hand") -> int:
     """Alice files and submits an in-place restore to the last good second; returns the request's number."""
     alice = story.person("alice")
     page = alice.get("/restores/new/")
@@ -129,16 +130,17 @@ def file_restore(story: Story, damage: Damage) -> int:
             "scenario": "accidental_deletion",
             "ticket": "INC-881",
             "branch": _choice(page, "branch", "main"),
-            **_moment("point", damage.good_at),
+            **_moment("point", good_at),
             **_moment("noticed", now.replace(microsecond=0)),
             "kind": "in_place",
             "writers_stopped": "no",
+            "start_mode": start_mode,
             "reason": "A clean-up script deleted medication logs; every row since must come back.",
         },
     )
     number = _number_in(sent)
     alice.submit(sent, sent.form("submit"))
-    story.tell(f"Alice (engineer) files R-{number:04d}: take production back to {damage.good_at:%H:%M:%S} UTC")
+    story.tell(f"Alice (engineer) files R-{number:04d}: take production back to {good_at:%H:%M:%S} UTC")
     return number
 
 
@@ -212,7 +214,7 @@ def _undo(story: Story, traffic: Traffic, damage: Damage, restore: dict[str, Any
 
 def _open_preserved(story: Story, number: int) -> str:
     """A connection string of the branch that keeps the state before, which has no compute until it gets one."""
-    with psycopg.connect(story.records_dsn, autocommit=True) as connection:
+    with psycopg.connect(story.stack.records_dsn, autocommit=True) as connection:
         found = connection.execute(
             "SELECT neon_branch_id FROM backups_ownedbranch WHERE request_id = %s AND purpose = 'preserved'", [number]
         ).fetchone()

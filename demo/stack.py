@@ -47,20 +47,25 @@ class Stack:
 
 
 @contextmanager
-def running(state: Path, *, port: int = 0) -> Iterator[tuple[Stack, Children]]:
-    """Starts everything below `state` and ends it with the block. Raises ChildFailed, TimeoutError."""
+def running(
+    state: Path, *, port: int = 0, scale: float = 1.0, plan: str = "launch"
+) -> Iterator[tuple[Stack, Children]]:
+    """Starts everything below `state` and ends it with the block. Raises ChildFailed, TimeoutError.
+
+    `scale`: size of the CareCircle database, 1.0 makes about 100,000 rows. `plan`: Neon's, which decides the caps.
+    """
     state.mkdir(parents=True, exist_ok=True)
     with Children(state / "logs") as children:
         web_port = port or _free_port()
         env = _environment(state, web_port)
-        neon = _start_neon(children, state, env)
+        neon = _start_neon(children, state, env, plan)
         env |= {
             "NEON_API_HOST": neon["url"],
             "NEON_API_KEY": env["DEMO_NEON_KEY"],
             "NEON_PROJECT_ID": neon["project_id"],
         }
         env |= _start_portal_database(children, state, env)
-        load(neon["connection_uri"])
+        load(neon["connection_uri"], scale=scale)
         _prepare_portal(children, env)
         _start_portal(children, env, web_port)
         yield (
@@ -99,9 +104,9 @@ def _fernet_key() -> str:
     return Fernet.generate_key().decode()
 
 
-def _start_neon(children: Children, state: Path, env: dict[str, str]) -> dict[str, str]:
+def _start_neon(children: Children, state: Path, env: dict[str, str], plan: str) -> dict[str, str]:
     key = env["DEMO_NEON_KEY"]
-    command = ["neon_sandbox", "serve", "--state", str(state / "neon"), "--database", DATABASE]
+    command = ["neon_sandbox", "serve", "--state", str(state / "neon"), "--database", DATABASE, "--plan", plan]
     return children.start_ready("neon", command, env | {"NEON_API_KEY": key})
 
 

@@ -15,12 +15,13 @@ from backups.domain.actions import Action, refusal
 from backups.domain.ledger import Target
 from backups.domain.people import Actor
 from backups.domain.restore import IllegalTransition
+from backups.ledger.errors import TextRefused
 from backups.models import RestoreRequest
 from backups.selectors.clock import database_now
 from backups.selectors.people import roles_of
 from backups.selectors.restore import situation_of
 from backups.services.ledger import record_refusal
-from backups.services.restore.errors import Refused
+from backups.services.restore.errors import InvalidInput, Refused
 from backups.services.restore.transition import lock_request, target_of
 
 T = TypeVar("T")
@@ -55,6 +56,8 @@ def on_request(*, actor: Actor, request_id: int, action: Action, act: Callable[[
         no_way = Refused(action=action, code="illegal_transition", sentence=str(illegal))
         _record(actor, target, no_way)
         raise no_way from illegal
+    except TextRefused as unusable:
+        raise _unusable(unusable) from None
 
 
 def with_roles_of_now(actor: Actor) -> Actor:
@@ -80,6 +83,13 @@ def refusals_recorded(*, actor: Actor, target: Target) -> Iterator[None]:
     except Refused as refused:
         _record(actor, target, refused)
         raise
+    except TextRefused as unusable:
+        raise _unusable(unusable) from None
+
+
+def _unusable(text: TextRefused) -> InvalidInput:
+    """What a person wrote may not be kept; the sentence names the kind of secret and never repeats it."""
+    return InvalidInput({"reason": str(text)})
 
 
 def _ask_the_rules(granted: Granted, action: Action) -> None:

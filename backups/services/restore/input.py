@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING
 
 from backups.domain.restore import PointKind, RestoreKind
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from backups.services.restore.draft import Wish
 
 MAX_REASON_CHARACTERS = 2000
+#: The ticket stands in the ledger, where no free words may; so no patient's name gets in this way either.
+_TICKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/#-]{0,63}")
 
 
 def check_wish(wish: Wish, *, branch: ProtectedBranch, now: dt.datetime) -> None:
@@ -61,6 +64,8 @@ def _other_errors(wish: Wish, now: dt.datetime) -> dict[str, str]:
         errors["reason"] = "Say why, without any patient's details. The people who decide read this."
     elif len(wish.reason) > MAX_REASON_CHARACTERS:
         errors["reason"] = f"Please use at most {MAX_REASON_CHARACTERS} characters."
+    if wish.ticket and not _TICKET.fullmatch(wish.ticket):
+        errors["ticket"] = "Use the ticket's short name, such as INC-881: letters, digits and - . / # only."
     for field, at in (("noticed_at", wish.noticed_at), ("began_at", wish.began_at)):
         if at is not None and at > now:
             errors[field] = "This time is in the future."

@@ -66,6 +66,7 @@ def _take_start_back(request: RestoreRequest, code: str, sentence: str) -> None:
             sentence=sentence,
             fields={"start_until": None},
         )
+        tell(topic=Topic.VOTES_WANTED, request=request)
     tell(topic=Topic.FAILED, request=request)
 
 

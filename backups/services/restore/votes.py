@@ -10,6 +10,8 @@ from backups.domain.notification import Topic
 from backups.domain.people import Actor
 from backups.domain.policy import reason_required
 from backups.domain.restore import RequestState, StartMode, Verb
+from backups.ledger.errors import TextRefused
+from backups.ledger.text import check_text
 from backups.models import Comment, LedgerEvent, RestoreRequest, Vote
 from backups.selectors.policy import policy_in_force
 from backups.selectors.restore import valid_approvals
@@ -51,6 +53,10 @@ def comment_on_request(*, actor: Actor, request_id: int, text: str, question: bo
     """Adds to the talk; a question tells the requester and the voters at once. Raises Refused, InvalidInput."""
     if not text.strip():
         raise InvalidInput({"text": "Write something first. No patient details, please."})
+    try:
+        check_text(text)
+    except TextRefused as refused:
+        raise InvalidInput({"text": str(refused)}) from None
     return on_request(
         actor=actor,
         request_id=request_id,
@@ -194,6 +200,7 @@ def _back_to_pending(granted: Granted) -> None:
         sentence=f"{granted.actor.name} took the approval back.",
         fields={"start_until": None, "start_asked_at": None, "start_asked_by": None, "start_asked_by_name": ""},
     )
+    tell(topic=Topic.VOTES_WANTED, request=granted.request)
 
 
 def _comment(granted: Granted, *, text: str, question: bool) -> Comment:

@@ -252,7 +252,7 @@ def test_withdrawing_tells_the_voters_and_changes_nothing(people, request_pendin
     request_pending.refresh_from_db()
     assert request_pending.state == RequestState.WITHDRAWN
     told = OutboxMessage.objects.filter(topic="withdrawn").values_list("person__username", flat=True)
-    assert set(told) == {"alice", "bob"}
+    assert set(told) == {"alice", "bob", "carol"}
 
 
 def test_whoever_can_vote_is_told_at_once(people, request_pending):

@@ -1,0 +1,27 @@
+"""python -m tests.bench: every measurement, one JSON object a line. Exit status 0 only if each goal is met."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from tests.bench import portal_bench, sandbox_bench
+
+BENCHES: tuple[Callable[[], list[dict[str, Any]]], ...] = (sandbox_bench.figures, portal_bench.figures)
+
+
+def main() -> int:
+    """Prints each figure as soon as its bench is done."""
+    met = True
+    for bench in BENCHES:
+        for figure in bench():
+            met = met and figure["met"]
+            sys.stdout.write(json.dumps(figure) + "\n")
+            sys.stdout.flush()
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
