@@ -42,6 +42,8 @@ def base_settings(major: int, *, fsync: bool = False) -> dict[str, str]:
     settings = {
         "listen_addresses": LOOPBACK,
         "unix_socket_directories": "",
+        # In the data directory instead of /dev/shm, where a killed server would leave its segments.
+        "dynamic_shared_memory_type": "mmap",
         "fsync": "on" if fsync else "off",
         "full_page_writes": "on" if fsync else "off",
         "shared_buffers": "16MB",
