@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, NoReturn
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -16,22 +16,22 @@ from backups.domain.people import Actor, Capability
 from backups.selectors.people import actor_of
 from backups.services.ledger import record_refusal
 
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, Actor, P], HttpResponseBase]
+View = Callable[..., HttpResponseBase]
 
 #: Asked again by scripts every second or so: a refusal of these says nothing new.
 _QUIET = "X-Background-Refresh"
 
 
-def for_people_who_may(
-    capability: Capability, *methods: str
-) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
-    """Lets in whoever holds the capability; others are sent to log in, or told plainly and recorded."""
+def for_people_who_may(capability: Capability, *methods: str) -> Callable[[View], View]:
+    """Lets in whoever holds the capability; others are sent to log in, or told plainly and recorded.
+
+    The view is called with the request, the actor, and what the address names.
+    """
     allowed = methods or ("GET",)
 
-    def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def guarded(request: HttpRequest, **named: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(_way_back(request), reverse("admin:login"))
             actor = actor_of(request.user, request)
@@ -39,16 +39,14 @@ def for_people_who_may(
                 _refuse(request, actor, capability)
             if request.method not in allowed and not (request.method == "HEAD" and "GET" in allowed):
                 return HttpResponseNotAllowed(allowed)
-            return view(request, actor, *args, **kwargs)
+            return view(request, actor, **named)
 
-        guarded.capability = capability  # type: ignore[attr-defined]
-        guarded.methods = allowed  # type: ignore[attr-defined]
         return guarded
 
     return decorate
 
 
-def _refuse(request: HttpRequest, actor: Actor, capability: Capability) -> Any:
+def _refuse(request: HttpRequest, actor: Actor, capability: Capability) -> NoReturn:
     if _QUIET not in request.headers:
         record_refusal(
             actor=actor, why="role", target=Target(kind="page", id=request.path[:200]), capability=capability

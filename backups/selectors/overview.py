@@ -53,7 +53,7 @@ def _recovery(branch: ProtectedBranch, now: dt.datetime) -> Recovery:
         oldest_point=now - dt.timedelta(seconds=window) if known and window is not None else None,
         asked_neon_at=asked,
         is_fresh=fresh,
-        proven_at=branch.proven_at,
+        proven_at=getattr(branch, "proven_at", None),
     )
 
 

@@ -44,7 +44,7 @@ def queue_for(actor: Actor, *, with_closed: bool = True) -> Queue:
 def waits_for(request: RestoreRequest, actor: Actor) -> bool:
     """Whether the request waits for something that this person can do; whether he may is asked again by the service."""
     own = _is_own(request, actor)
-    voted = bool(getattr(request, "own_votes", None) and actor.user_id in request.own_votes)
+    voted = actor.user_id in getattr(request, "voters", ())
     if request.state == _S.PENDING:
         return actor.may(Capability.VOTE_ON_RESTORE) and not own and not voted
     if request.state == _S.APPROVED:
@@ -66,7 +66,7 @@ def _rows() -> QuerySet[RestoreRequest]:
     current = Q(votes__packet=F("packet"), votes__taken_back_at__isnull=True)
     return RestoreRequest.objects.select_related("branch__project", "packet", "undo_of").annotate(
         approvals=Count("votes", filter=current & Q(votes__choice=Vote.Choice.APPROVE)),
-        own_votes=ArrayAgg("votes__voter", filter=current, default=[]),
+        voters=ArrayAgg("votes__voter", filter=current, default=[]),
     )
 
 

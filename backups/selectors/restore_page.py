@@ -21,7 +21,6 @@ from backups.models import (
     Execution,
     ExecutionStep,
     Intent,
-    OutboxMessage,
     OwnedBranch,
     RequestOpened,
     Resolution,
@@ -30,6 +29,7 @@ from backups.models import (
     Vote,
 )
 from backups.selectors.clock import database_now
+from backups.selectors.notification import Told, team_told_for_votes, told_for_votes
 from backups.selectors.policy import policy_in_force, votes_needed_for
 from backups.selectors.restore import Available, available_actions, discarded_minutes, eligible_voters
 
@@ -40,7 +40,7 @@ class Voter:
 
     user_id: int
     name: str
-    told_at: dt.datetime | None
+    told: Told | None
     opened_at: dt.datetime | None
     vote: Vote | None
 
@@ -58,6 +58,7 @@ class RequestPage:
     votes_needed: int
     actions: dict[Action, Available]
     voters: list[Voter]
+    team_told: list[Told]
     votes: list[Vote]
     comments: list[Comment]
     transitions: list[RestoreTransition]
@@ -143,6 +144,7 @@ def request_page(request: RestoreRequest, actor: Actor) -> RequestPage:
         votes_needed=packet.votes_needed if packet else votes_needed_for(request, at=now, policy=policy),
         actions={item.action: item for item in available_actions(actor, request, now=now)},
         voters=_voters(request, votes),
+        team_told=team_told_for_votes(request),
         votes=votes,
         comments=list(request.comments.select_related("text")),
         transitions=list(request.transitions.order_by("-number")),
@@ -165,8 +167,7 @@ def observed_of(packet: DecisionPacket | None, now: dt.datetime) -> ObservedFact
 def _voters(request: RestoreRequest, votes: list[Vote]) -> list[Voter]:
     people = list(eligible_voters(request))
     ids = [person.pk for person in people]
-    sent = OutboxMessage.objects.filter(request=request, person__in=ids, sent_at__isnull=False).order_by("-sent_at")
-    told = dict(sent.values_list("person_id", "sent_at"))
+    told = told_for_votes(request, ids)
     opened = dict(RequestOpened.objects.filter(request=request, person__in=ids).values_list("person_id", "at"))
     given = {vote.voter_id: vote for vote in votes if vote.packet_id == request.packet_id and not vote.taken_back_at}
     return [
@@ -196,7 +197,5 @@ def _runs(request: RestoreRequest) -> list[Execution]:
 
 def _open_resolution(request: RestoreRequest) -> Resolution | None:
     return (
-        request.resolutions.filter(confirmed_at__isnull=True, dropped_at__isnull=True)
-        .select_related("reason")
-        .first()
+        request.resolutions.filter(confirmed_at__isnull=True, dropped_at__isnull=True).select_related("reason").first()
     )

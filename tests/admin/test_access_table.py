@@ -97,9 +97,9 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     pending, look, branch = scenes.pending(), scenes.look(), scenes.staging_ready()
     proposal = EnvironmentProposal.objects.create(branch=branch, label="development", proposed_by=people.erin.user)
     event = LedgerEvent.objects.latest("recorded_at")
-    found: dict[str, tuple[Any, ...]] = {name: (pending.pk,) for name in PAGES}
-    found |= {name: () for name in ("ops:start", "ops:queue", "ops:file", "ops:look-new", "ops:projects")}
-    found |= {name: (look.pk,) for name in ("ops:look", "ops:look-live", "ops:look-close")}
+    found: dict[str, tuple[Any, ...]] = dict.fromkeys(PAGES, (pending.pk,))
+    found |= dict.fromkeys(("ops:start", "ops:queue", "ops:file", "ops:look-new", "ops:projects"), ())
+    found |= dict.fromkeys(("ops:look", "ops:look-live", "ops:look-close"), (look.pk,))
     found |= {"ops:project": (scenes.project.pk,), "ops:environment": (branch.pk,), "ops:proposal": (proposal.pk,)}
     found["ops:resolve"] = (pending.pk, "accept")
     for name in DJANGO:

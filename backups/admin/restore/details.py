@@ -38,9 +38,7 @@ def _shown(outcome: str | None, title: str, sentence: str, subject: str = "", re
     if outcome is None:
         return ShownCheck("Not done", "unknown", "question", title, subject, sentence, required)
     known = CheckOutcome(outcome)
-    return ShownCheck(
-        words.OUTCOME[known], words.OUTCOME_TONE[known], _ICON[known], title, subject, sentence, required
-    )
+    return ShownCheck(words.OUTCOME[known], words.OUTCOME_TONE[known], _ICON[known], title, subject, sentence, required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +251,6 @@ def history(page: RequestPage) -> list[HistoryLine]:
     """Changes of state, votes and runs in one list; times of the record."""
     lines = [HistoryLine(t.at, words.VERB[Verb(t.verb)], t.actor_name, t.sentence) for t in page.transitions]
     lines += [HistoryLine(v.cast_at, f"Vote: {v.choice}", v.voter_name, "") for v in page.votes]
-    lines += [
-        HistoryLine(v.taken_back_at, "Vote taken back", v.voter_name, "") for v in page.votes if v.taken_back_at
-    ]
+    lines += [HistoryLine(v.taken_back_at, "Vote taken back", v.voter_name, "") for v in page.votes if v.taken_back_at]
     lines.append(HistoryLine(page.request.created_at, "Draft written", page.request.requester_name, ""))
     return sorted(lines, key=lambda line: line.at, reverse=True)

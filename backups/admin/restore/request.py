@@ -71,9 +71,7 @@ def _progress(page: RequestPage) -> Progress | None:
     return progress_of(run, usual_times(Purpose(run.purpose)) if is_moving(page) else None)
 
 
-def _act(
-    capability: Capability, service: Callable[..., object], done: str
-) -> Callable[..., Any]:
+def _act(capability: Capability, service: Callable[..., object], done: str) -> Callable[..., Any]:
     """A button: calls the service, says what came of it, and shows the page again."""
 
     @for_people_who_may(capability, "POST")

@@ -65,7 +65,9 @@ def _sheet(request: HttpRequest, actor: Actor, found: RestoreRequest, errors: di
         "deed": blocks.question(page).rstrip("?"),
         "point_utc": utc_stamp(found.point_at) if found.point_at else "",
         "asks_minutes": RestoreKind(found.kind).overwrites and found.point_kind != PointKind.LSN,
-        "writers": [(word.value, WRITERS[word], word.value == said) for word in (WritersStopped.YES, WritersStopped.NO)],
+        "writers": [
+            (word.value, WRITERS[word], word.value == said) for word in (WritersStopped.YES, WritersStopped.NO)
+        ],
         "minutes": request.POST.get("minutes", ""),
         "loss": blocks.loss(page.observed),
         "sessions": page.observed["sessions"]["count"],
