@@ -11,6 +11,7 @@ from backups.domain.restore import PointKind, RestorePoint
 from backups.models import Execution, LedgerEvent, OwnedBranch, ProtectedBranch, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.services.bound_facts import read_bound_facts
+from backups.services.dispose import dispose_due_branches
 from backups.services.neon_access import client_for
 from backups.services.restore.draft import draft_undo, submit_request
 from backups.services.restore.votes import withdraw_request
@@ -128,6 +129,21 @@ def test_a_lost_answer_is_looked_up_and_the_copy_made_once(sandbox: RunningSandb
     assert len(made_copies(sandbox)) == 1
     assert OwnedBranch.objects.get(request=request_).fate == BranchFate.PRESENT
     assert LedgerEvent.objects.filter(type="execution.adopted").count() == 1
+
+
+def test_a_namesake_is_neither_read_as_the_point_nor_removed(
+    sandbox: RunningSandbox, branch: ProtectedBranch, request_: RestoreRequest, people: factories.People
+) -> None:
+    with client_for(branch.project, correlation="tests") as client:
+        client.branches.create(sandbox.project_id, name=request_.preview_name, parent_id=branch.neon_branch_id)
+    run_to_end(run_of(request_))
+    request_.refresh_from_db()
+    assert "no copy could be made" in unknown(request_)["tables at the point"]
+    withdraw_request(actor=people.alice.actor, request_id=request_.pk)
+    assert dispose_due_branches() == 1
+    removal = run_to_end(Execution.objects.get(purpose="dispose"))
+    assert removal.outcome_code == "not_ours"
+    assert not sandbox.calls("DELETE")
 
 
 def test_neon_busy_delays_the_copy_and_then_it_is_made(sandbox: RunningSandbox, request_: RestoreRequest) -> None:

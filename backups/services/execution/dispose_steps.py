@@ -19,6 +19,7 @@ from backups.services.execution.context import StepContext
 from backups.services.execution.events import record_run
 from backups.services.execution.intents import Applied, Change, Refused, Waiting, with_intent
 from backups.services.execution.lookups import look_up_deleted
+from backups.services.execution.own_copies import is_of_order
 from backups.services.execution.results import Again, Finished, NoEffect, StepResult
 from backups.services.look import record_look
 from backups.services.observed_facts import one_line
@@ -82,6 +83,8 @@ def _not_ours(owned: OwnedBranch, branch: Branch) -> str:
     """Somebody may have taken the branch into use; then it is theirs."""
     if branch.name != owned.name:
         return "it was given another name"
+    if not owned.neon_branch_id and not is_of_order(branch, owned.expires_at):
+        return "it has our name, but it is not the branch that was ordered"
     if branch.default or branch.protected:
         return "it is now the default branch or protected"
     return ""

@@ -19,7 +19,10 @@ from backups.services.execution.context import StepContext
 from backups.services.execution.intents import (
     Applied,
     Change,
+    Found,
     IntentResult,
+    LookUp,
+    Unclear,
     with_intent,
 )
 from backups.services.execution.lookups import look_up_created
@@ -92,7 +95,7 @@ def ask_for_copy(
         target_branch_id=plan.source_branch_id,
         facts={"point": str(plan.point), "expires_at": plan.expires_at.isoformat()},
         send=send,
-        look_up=look_up_created(context),
+        look_up=lambda intent: _look_up(context, intent),
         before_commit=own_first,
     )
     result = with_intent(context, change)
@@ -147,9 +150,25 @@ def _create(context: StepContext, plan: CopyPlan, intent: Intent) -> BranchChang
     )
 
 
+def _look_up(context: StepContext, intent: Intent) -> LookUp:
+    """By the name, and by the expiry of this very order: a namesake would show another moment as the restore point."""
+    found = look_up_created(context)(intent)
+    if not isinstance(found, Found):
+        return found
+    branch = context.client.branches.get(context.project_id, found.facts["branch_id"])
+    if is_of_order(branch, dt.datetime.fromisoformat(intent.facts["expires_at"])):
+        return found
+    return Unclear(f"A branch named {intent.name} exists that this order did not make.")
+
+
+def is_of_order(branch: Branch, expires_at: dt.datetime | None) -> bool:
+    """Whether the branch has the expiry that was asked for, which nobody else's branch of that name would have."""
+    return expires_at is not None and branch.expires_at == expires_at
+
+
 def _own(plan: CopyPlan, run: Execution) -> None:
     """In the transaction of the intent: nothing that the portal makes at Neon is ever without an owner."""
-    OwnedBranch.objects.get_or_create(
+    owned, _ = OwnedBranch.objects.get_or_create(
         project=run.project,
         name=plan.name,
         defaults={
@@ -160,3 +179,6 @@ def _own(plan: CopyPlan, run: Execution) -> None:
             "look": plan.look,
         },
     )
+    if owned.expires_at != plan.expires_at:
+        owned.expires_at = plan.expires_at
+        owned.save(update_fields=["expires_at"])
