@@ -14,7 +14,7 @@ from backups.models import CheckResult, Execution, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.selectors.policy import policy_in_force
 from backups.services.database_access import databases_of, dsn_of
-from backups.services.execution.claim import lock_run
+from backups.services.execution.claim import hold_run
 from backups.services.execution.context import StepContext
 from backups.services.execution.crash_points import crash_point
 from backups.services.execution.events import record_run
@@ -90,7 +90,7 @@ def _planned(context: StepContext, database: str, checks: CheckContext) -> list[
         return rows
     specs = plan_checks(checks)
     with transaction.atomic():
-        lock_run(context.claim)
+        hold_run(context.claim)
         return CheckResult.objects.bulk_create(
             CheckResult(
                 execution=run,
@@ -122,14 +122,14 @@ def _run_to_its_end(context: StepContext, row: CheckResult, checks: CheckContext
 
 def _store(context: StepContext, row: CheckResult, result: Checked) -> None:
     with transaction.atomic():
-        run = lock_run(context.claim)
+        hold_run(context.claim)
         row.outcome = result.outcome.value
         row.sentence = result.sentence[:400]
         row.figures = result.figures
         row.cursor = None
         row.ended_at = database_now()
         row.save()
-        record_run(run, type="execution.check", details=_about(row))
+        record_run(context.execution, type="execution.check", details=_about(row))
         crash_point("before_check_commit")
 
 
@@ -145,7 +145,7 @@ def _about(row: CheckResult) -> dict[str, Detail]:
 
 def _remember(context: StepContext, row: CheckResult, result: Unfinished) -> None:
     with transaction.atomic():
-        lock_run(context.claim)
+        hold_run(context.claim)
         row.cursor = result.cursor
         row.save(update_fields=["cursor"])
 
