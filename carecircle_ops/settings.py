@@ -202,9 +202,22 @@ SECRETS_KEYS = words("SECRETS_KEY", [])
 SLACK_WEBHOOK_URL = optional("SLACK_WEBHOOK_URL")
 WEBHOOK_URL = optional("WEBHOOK_URL")
 WEBHOOK_SECRET = optional("WEBHOOK_SECRET")
+if WEBHOOK_URL and not WEBHOOK_SECRET:
+    raise refusal("WEBHOOK_SECRET is not set: receivers at WEBHOOK_URL could not tell who sent a message.")
 # Without it no mail is sent.
 globals().update(mail(optional("EMAIL_URL", "dummymail://")))
 EMAIL_TIMEOUT = 10
+# One whole delivery, from the look-up of the name to the last byte. The lease outlives both.
+NOTIFICATION_MAIL_SECONDS = number("NOTIFICATION_MAIL_SECONDS", 20)
+NOTIFICATION_POST_SECONDS = number("NOTIFICATION_POST_SECONDS", 10)
+NOTIFICATION_LEASE_SECONDS = number("NOTIFICATION_LEASE_SECONDS", 60)
+NOTIFICATION_ROUND_SECONDS = number("NOTIFICATION_ROUND_SECONDS", 20)
+# 5 s, 10 s, 20 s, ... 5 min: about 45 minutes until a message is given up.
+NOTIFICATION_RETRY_SECONDS = number("NOTIFICATION_RETRY_SECONDS", 5)
+NOTIFICATION_RETRY_LONGEST_SECONDS = number("NOTIFICATION_RETRY_LONGEST_SECONDS", 300)
+NOTIFICATION_ATTEMPTS = int(number("NOTIFICATION_ATTEMPTS", 15))
+# Who has not voted is told once more when so much of the time for votes is left.
+NOTIFICATION_REMIND_SECONDS = number("NOTIFICATION_REMIND_SECONDS", 30 * 60)
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = optional("MAIL_FROM", f"carecircle-ops@{_SITE.hostname}")
 
 # --- The worker -----------------------------------------------------------------------------------------------
@@ -247,6 +260,10 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.restore.clock.expire_due_requests": _SLOWER,
     "backups.services.look.close_due_looks": _SLOWER,
     "backups.services.dispose.dispose_due_branches": _SLOWER,
+    "backups.services.notification.deliver.deliver_mail": WORKER_WAKE_SECONDS,
+    "backups.services.notification.deliver.deliver_slack": WORKER_WAKE_SECONDS,
+    "backups.services.notification.deliver.deliver_webhook": WORKER_WAKE_SECONDS,
+    "backups.services.notification.remind.remind_voters": _SLOWER,
 }
 
 TASK_TIMEOUT_SECONDS = int(number("TASK_TIMEOUT_SECONDS", 45))

@@ -1,0 +1,195 @@
+"""Delivers what waits in the outbox.
+
+A row is claimed for a while by one conditional UPDATE, sent outside any transaction, and settled in another. A process
+that dies in between leaves its row to the next, so a message can arrive twice, with the same id; it is never lost.
+Each channel is a duty with a thread of its own: a dead one delays no request and no other channel.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import random
+import time
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from backups.domain.ledger import Outcome
+from backups.domain.notification import ASKS_FOR_VOTES
+from backups.domain.restore import RequestState
+from backups.ledger.fields import Detail
+from backups.models import Channel, OutboxMessage
+from backups.selectors.clock import database_now
+from backups.services.notification.channels import Letter, send
+from backups.services.notification.errors import NotDelivered
+from backups.services.notification.events import record_about
+
+logger = logging.getLogger(__name__)
+
+_CLAIM = """
+WITH due AS MATERIALIZED (
+    SELECT id FROM backups_outboxmessage
+    WHERE channel = %s
+      AND next_attempt_at <= statement_timestamp()
+      AND (lease_until IS NULL OR lease_until <= statement_timestamp())
+    ORDER BY next_attempt_at, id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE backups_outboxmessage AS message
+SET attempts = message.attempts + 1,
+    lease_until = statement_timestamp() + %s * interval '1 second'
+FROM due
+WHERE message.id = due.id
+RETURNING message.id, message.attempts
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """`attempt` is the fence: whoever claims the row later holds a higher one."""
+
+    message_id: int
+    attempt: int
+
+
+def deliver_mail() -> int:
+    """A duty of the worker."""
+    return deliver_due_messages(channel=Channel.MAIL)
+
+
+def deliver_slack() -> int:
+    """A duty of the worker."""
+    return deliver_due_messages(channel=Channel.SLACK)
+
+
+def deliver_webhook() -> int:
+    """A duty of the worker."""
+    return deliver_due_messages(channel=Channel.WEBHOOK)
+
+
+def deliver_due_messages(*, channel: Channel) -> int:
+    """Handles what is due on one channel, for a bounded time; returns how many messages were tried.
+
+    Harmless to run at any time and in any number of processes.
+    """
+    ends_at = time.monotonic() + settings.NOTIFICATION_ROUND_SECONDS
+    tried = 0
+    while time.monotonic() < ends_at and (claim := _claim(channel)):
+        _deliver(claim)
+        tried += 1
+    return tried
+
+
+def _claim(channel: Channel) -> _Claim | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [channel.value, settings.NOTIFICATION_LEASE_SECONDS])
+        row = cursor.fetchone()
+    return _Claim(*row) if row else None
+
+
+def _deliver(claim: _Claim) -> None:
+    message = OutboxMessage.objects.select_related("request", "person").get(pk=claim.message_id)
+    started = time.monotonic()
+    problem = _problem_of_sending(message, claim)
+    took_milliseconds = int((time.monotonic() - started) * 1000)
+    with transaction.atomic():
+        _settle(claim, problem, took_milliseconds)
+
+
+def _problem_of_sending(message: OutboxMessage, claim: _Claim) -> NotDelivered | None:
+    if claim.attempt > settings.NOTIFICATION_ATTEMPTS:
+        return NotDelivered("abandoned", "Each process that tried to send it ended before it could say how it went.")
+    if _is_outdated(message):
+        return NotDelivered("outdated", "It was no longer needed: the time for votes is over.")
+    try:
+        send(Channel(message.channel), letter_of(message))
+    except NotDelivered as problem:
+        return problem
+    except Exception as error:
+        # Without its text and traceback, which can hold the channel's address.
+        return NotDelivered("unexpected", f"Something unexpected happened ({type(error).__name__}).")
+    return None
+
+
+def _is_outdated(message: OutboxMessage) -> bool:
+    """Nobody is asked for a vote that can't be given any more."""
+    if message.request is None or message.topic not in ASKS_FOR_VOTES:
+        return False
+    return message.request.state != RequestState.PENDING
+
+
+def letter_of(message: OutboxMessage) -> Letter:
+    """The row as its channel sends it."""
+    return Letter(
+        id=f"msg_{message.pk}",
+        topic=message.topic,
+        reference=message.request.reference if message.request else "CareCircle Ops",
+        text=message.text,
+        link=message.link,
+        written_at=message.created_at,
+        to=message.person.email if message.person else "",
+    )
+
+
+def _settle(claim: _Claim, problem: NotDelivered | None, took_milliseconds: int) -> None:
+    message = OutboxMessage.objects.select_for_update().get(pk=claim.message_id)
+    if message.next_attempt_at is None:
+        return  # another process has settled it in the meantime
+    if problem is None:
+        _note_sent(message, took_milliseconds)
+    elif message.attempts == claim.attempt:
+        _note_failed(message, problem)
+
+
+def _note_sent(message: OutboxMessage, took_milliseconds: int) -> None:
+    message.sent_at = database_now()
+    message.next_attempt_at = message.lease_until = None
+    message.last_problem = ""
+    message.save()
+    _record(message, "notification.sent", Outcome.SUCCESS, {"duration_ms": took_milliseconds})
+
+
+def _note_failed(message: OutboxMessage, problem: NotDelivered) -> None:
+    now = database_now()
+    gives_up = problem.code == "outdated" or message.attempts >= settings.NOTIFICATION_ATTEMPTS
+    message.lease_until = None
+    message.last_problem = problem.sentence[:200]
+    message.given_up_at = now if gives_up else None
+    message.next_attempt_at = None if gives_up else now + _pause(message.attempts, problem.wait_seconds)
+    message.save()
+    details: dict[str, Detail] = {"error": problem.code, "status": problem.status}
+    _record(message, "notification.failed", Outcome.FAILURE, details, "gave_up" if gives_up else "tried_again_later")
+    _log(message, problem, gives_up)
+
+
+def _log(message: OutboxMessage, problem: NotDelivered, gives_up: bool) -> None:
+    if gives_up and problem.code != "outdated":
+        logger.error(
+            "Message %s (%s) was NOT delivered by %s after %s attempts; nobody tries again. %s",
+            message.pk, message.topic, message.channel, message.attempts, problem.sentence,
+        )  # fmt: skip
+    else:
+        logger.warning("Message %s by %s: %s", message.pk, message.channel, problem.sentence)
+
+
+def _pause(attempt: int, asked_seconds: float | None) -> dt.timedelta:
+    """Doubles with each attempt up to the longest; the upper half is random, so that many messages spread."""
+    longest = settings.NOTIFICATION_RETRY_LONGEST_SECONDS
+    ceiling = min(settings.NOTIFICATION_RETRY_SECONDS * 2 ** (attempt - 1), longest)
+    seconds = ceiling * random.uniform(0.5, 1.0)  # noqa: S311
+    return dt.timedelta(seconds=max(seconds, min(asked_seconds or 0, longest)))
+
+
+def _record(
+    message: OutboxMessage, type: str, outcome: Outcome, facts: dict[str, Detail], reason_code: str = ""
+) -> None:
+    details: dict[str, Detail] = {
+        "channel": message.channel,
+        "template": message.topic,
+        "recipient": f"user:{message.person_id}" if message.person_id else None,
+        "attempts": message.attempts,
+    }
+    record_about(message.request, type=type, outcome=outcome, details=details | facts, reason_code=reason_code)

@@ -1,0 +1,213 @@
+"""What goes out on each channel, and what becomes of a message when the other side misbehaves. All over sockets."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import email
+import json
+import time
+from email.message import Message
+
+import pytest
+from cryptography.hazmat.primitives import hashes, hmac
+
+from backups.models import Channel
+from backups.services.notification.channels import Letter, send
+from backups.services.notification.errors import NotDelivered
+from backups.services.notification.post import post
+from backups.services.notification.signature import signature_headers
+from tests.services.notification import receivers
+from tests.services.notification.conftest import SECRET
+from tests.services.notification.receivers import answer, http_receiver, smtp_receiver
+
+LETTER = Letter(
+    id="msg_12",
+    topic="votes_wanted",
+    reference="R-0001",
+    text="URGENT: R-0001: Alice <!channel> & Co ask to undo the restore of PRODUCTION main.",
+    link="https://ops.example.org/restores/1/",
+    written_at=dt.datetime(2026, 3, 1, 2, 31, tzinfo=dt.UTC),
+    to="bob@carecircle.example",
+)
+MARGIN_SECONDS = 3.0  # for a busy machine; each of these would last for minutes without its deadline
+
+
+@pytest.fixture
+def over_smtp(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST = "127.0.0.1"
+
+    def go(receiver):
+        settings.EMAIL_PORT = receiver.port
+        send(Channel.MAIL, LETTER)
+
+    return go
+
+
+def test_slack_gets_the_sentence_and_a_link_and_rings_nobody(settings):
+    with http_receiver() as receiver:
+        settings.SLACK_WEBHOOK_URL = receiver.address
+        send(Channel.SLACK, LETTER)
+    [got] = receiver.posts
+    text = json.loads(got.body)["text"]
+    assert text.endswith("<https://ops.example.org/restores/1/|Open R-0001>")
+    assert "&lt;!channel&gt; &amp; Co" in text
+    assert "<!" not in text
+
+
+def test_the_webhook_is_signed_so_that_a_receiver_can_tell_who_sent_it(settings):
+    with http_receiver(answer(204, b"")) as receiver:
+        settings.WEBHOOK_URL = receiver.address
+        send(Channel.WEBHOOK, LETTER)
+    [got] = receiver.posts
+    timestamp = got.headers["webhook-timestamp"]
+    assert abs(int(timestamp) - time.time()) < 60
+    assert got.headers["webhook-id"] == "msg_12"
+    mac = hmac.HMAC(SECRET.encode(), hashes.SHA256())
+    mac.update(b"msg_12." + timestamp.encode() + b"." + got.body)
+    assert got.headers["webhook-signature"] == "v1," + base64.b64encode(mac.finalize()).decode()
+    assert json.loads(got.body) == {
+        "type": "restore.votes_wanted",
+        "timestamp": "2026-03-01T02:31:00.000+00:00",
+        "data": {"request": "R-0001", "text": LETTER.text, "link": LETTER.link},
+    }
+
+
+def test_the_signature_is_the_one_of_standard_webhooks():
+    """The specification's own example."""
+    headers = signature_headers(
+        secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        message_id="msg_p5jXN8AQM9LWM0D4loKWxJek",
+        timestamp_seconds=1614265330,
+        body=b'{"test": 2432232314}',
+    )
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "status"),
+    [
+        (answer(500, b"SECRET-CANARY"), "refused", 500),
+        (answer(404, b"no_service"), "refused", 404),
+        (answer(200, b"<html>Please log in</html>"), "unexpected_answer", 200),
+        (receivers.hang, "timed_out", None),
+        (receivers.drip_head, "timed_out", None),
+        (receivers.drip_body, "timed_out", None),
+        (lambda handler, receiver: handler.wfile.write(b"SECRET-CANARY\r\n\r\n"), "broke_off", None),
+        (lambda handler, receiver: None, "broke_off", None),
+    ],
+    ids=["500", "404", "html", "hang", "drip in the head", "drip in the body", "no http", "no answer"],
+)
+def test_a_misbehaving_receiver_is_a_failure_in_time(settings, act, code, status):
+    with http_receiver(act) as receiver:
+        settings.SLACK_WEBHOOK_URL = receiver.address
+        began = time.monotonic()
+        with pytest.raises(NotDelivered) as failure:
+            send(Channel.SLACK, LETTER)
+        assert time.monotonic() - began < settings.NOTIFICATION_POST_SECONDS + MARGIN_SECONDS
+    assert (failure.value.code, failure.value.status) == (code, status)
+    assert "CANARY" not in f"{failure.value!r} {failure.value.sentence}"
+    assert failure.value.__cause__ is None
+    assert failure.value.__suppress_context__ or failure.value.__context__ is None
+
+
+def test_a_redirect_is_not_followed():
+    with (
+        http_receiver() as elsewhere,
+        http_receiver(answer(307, Location=elsewhere.address)) as receiver,
+        pytest.raises(NotDelivered, match="redirects are not followed"),
+    ):
+        post(url=receiver.address, body=b"{}", headers={}, within_seconds=2)
+    assert len(receiver.posts) == 1
+    assert not elsewhere.posts
+
+
+def test_a_proxy_of_the_environment_gets_nothing(monkeypatch):
+    with http_receiver() as proxy, http_receiver() as receiver:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.address)
+        post(url=receiver.address, body=b"{}", headers={}, within_seconds=2)
+    assert len(receiver.posts) == 1
+    assert not proxy.posts
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://hooks.example.org/x", "ftp://127.0.0.1/x", "not an address", "https://u:p@example.org/", "https://[::1/"],
+)
+def test_only_https_leaves_this_machine(url):
+    with pytest.raises(NotDelivered) as failure:
+        post(url=url, body=b"{}", headers={}, within_seconds=2)
+    assert failure.value.code == "bad_address"
+
+
+def test_an_encrypted_connection_that_is_never_agreed_on_ends_in_time():
+    with smtp_receiver(receivers.hang) as silent, pytest.raises(NotDelivered) as failure:
+        post(url=f"https://127.0.0.1:{silent.port}/", body=b"{}", headers={}, within_seconds=0.3)
+    assert failure.value.code == "timed_out"
+
+
+def test_a_closed_port_is_said():
+    with http_receiver() as gone:
+        url = gone.address
+    with pytest.raises(NotDelivered) as failure:
+        post(url=url, body=b"{}", headers={}, within_seconds=2)
+    assert failure.value.code == "unreachable"
+
+
+@pytest.mark.parametrize(("secret", "code"), [("", "no_secret"), ("whsec_no*base64", "bad_secret")])
+def test_nothing_is_sent_unsigned(settings, secret, code):
+    settings.WEBHOOK_SECRET = secret
+    with http_receiver() as receiver:
+        settings.WEBHOOK_URL = receiver.address
+        with pytest.raises(NotDelivered) as failure:
+            send(Channel.WEBHOOK, LETTER)
+    assert failure.value.code == code
+    assert not receiver.posts
+
+
+def test_a_mail_server_gets_sentence_link_and_an_id_that_stays(settings, over_smtp):
+    settings.NOTIFICATION_MAIL_SECONDS = 10
+    with smtp_receiver() as receiver:
+        over_smtp(receiver)
+    [mail] = [_parsed(text) for text in receiver.mails]
+    assert mail["To"] == "bob@carecircle.example"
+    assert mail["Subject"] == "R-0001: votes wanted"
+    assert mail["Message-ID"] == "<msg_12@testserver>"
+    body = mail.get_payload()
+    assert LETTER.text in body
+    assert f"\n{LETTER.link}\n" in body.replace("\r\n", "\n")
+
+
+def test_a_mail_that_was_taken_counts_however_the_farewell_goes(over_smtp):
+    with smtp_receiver(receivers.leave_without_farewell) as receiver:
+        over_smtp(receiver)
+    assert receiver.mails == ["taken"]
+
+
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [
+        (receivers.hang, "timed_out"),
+        (receivers.drip_greeting, "timed_out"),
+        (receivers.refuse_recipient, "recipient_refused"),
+        (lambda handler, receiver: handler.wfile.write(b"554 SECRET-CANARY go away\r\n"), "refused"),
+        (lambda handler, receiver: None, "unreachable"),
+    ],
+    ids=["hang", "drip", "recipient refused", "refused", "gone"],
+)
+def test_a_misbehaving_mail_server_is_a_failure_in_time(settings, over_smtp, act, code):
+    if code != "timed_out":
+        settings.NOTIFICATION_MAIL_SECONDS = 10
+    with smtp_receiver(act) as receiver:
+        began = time.monotonic()
+        with pytest.raises(NotDelivered) as failure:
+            over_smtp(receiver)
+        assert time.monotonic() - began < settings.NOTIFICATION_MAIL_SECONDS + MARGIN_SECONDS
+    assert failure.value.code == code
+    assert "CANARY" not in failure.value.sentence
+
+
+def _parsed(text: str) -> Message:
+    return email.message_from_string(text)
