@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,12 +50,22 @@ class StepContext:
     workplace: Workplace
     ends_at: float
     sleep: Callable[[float], None] = field(default=time.sleep)
+    _longest_call_seconds: float = float("inf")
 
     @property
     def client(self) -> NeonClient:
         """Neon, with calls that end before the step does. Raises CallInsideTransaction."""
-        left = max(_SMALLEST_CALL_SECONDS, self.remaining_seconds())
+        left = max(_SMALLEST_CALL_SECONDS, min(self.remaining_seconds(), self._longest_call_seconds))
         return self.workplace.client(self.execution).limited_to(min(left, settings.NEON_CALL_DEADLINE_SECONDS))
+
+    @contextmanager
+    def calls_within(self, seconds: float) -> Iterator[None]:
+        """Calls begun in this block end that soon: an order must be over when its intent says that it is."""
+        self._longest_call_seconds = seconds
+        try:
+            yield
+        finally:
+            self._longest_call_seconds = float("inf")
 
     @property
     def project_id(self) -> str:

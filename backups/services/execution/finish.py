@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
-from backups.domain.execution import ExecutionState
+from backups.domain.execution import CLAIMABLE, ExecutionState
 from backups.domain.ledger import Outcome
 from backups.ledger.fields import Detail
 from backups.models import Execution, ExecutionStep
@@ -49,7 +49,7 @@ def finish_step(claim: Claim, done: Pass, result: StepResult, *, keep_lease: boo
             result.commit(run)
         _tell(claim, done, result, run)
         crash_point("before_step_commit", step=done.step)
-        if not goes_on and run.state == ExecutionState.ACTIVE and run.next_attempt_at is None:
+        if not goes_on and run.state in CLAIMABLE and run.next_attempt_at is None:
             enqueue(run.pk)
     crash_point("after_step_commit", step=done.step)
     return goes_on

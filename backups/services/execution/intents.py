@@ -152,7 +152,7 @@ def with_intent(context: StepContext, change: Change) -> IntentResult:
 
 
 def _send(context: StepContext, change: Change) -> IntentResult:
-    must_begin_by = _clock() + settings.NEON_CALL_DEADLINE_SECONDS
+    over_at = _clock() + settings.NEON_CALL_DEADLINE_SECONDS
     intent = write_intent(
         context,
         kind=change.kind,
@@ -162,11 +162,13 @@ def _send(context: StepContext, change: Change) -> IntentResult:
         before_commit=change.before_commit,
     )
     crash_point("after_intent")
-    if _clock() >= must_begin_by:
+    left = over_at - _clock()
+    if left <= 0:
         settle_refused(context, intent, code="not_sent", sentence="This worker was held up and did not send it.")
         return Refused("not_sent", "The worker was held up before it sent the call.", 0.0)
     try:
-        answer = change.send(intent)
+        with context.calls_within(left):
+            answer = change.send(intent)
     except OutcomeUnknown as error:
         note_lost(context, intent, str(error))
         crash_point("after_lost_answer")

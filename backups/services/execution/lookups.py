@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from django.conf import settings
+
 from backups.models import Intent
 from backups.neon.client import NeonClient
 from backups.neon.errors import NeonNotFound
@@ -64,7 +66,7 @@ def judge_restore(
     if kept is not None and (was_reset or was_worked_on):
         ours = [operation.id for operation in fresh if operation.branch_id in {target.id, kept.id}]
         return Found(tuple(ours), {"preserved_branch_id": kept.id})
-    if unfinished(fresh):
+    if _may_still_act(fresh):
         return Busy("Neon is still working on something in this project.")
     if kept is not None:
         return Unclear(f"A branch named {kept.name} exists, but the branch was not reset.")
@@ -82,7 +84,7 @@ def look_up_created(context: StepContext) -> Callable[[Intent], LookUp]:
             operations = recent_operations(context, since=intent.created_at)
             ours = tuple(operation.id for operation in operations if operation.branch_id == found.id)
             return Found(ours, {"branch_id": found.id})
-        under_way = unfinished(_fresh(intent.facts, recent_operations(context, since=intent.created_at)))
+        under_way = _may_still_act(_fresh(intent.facts, recent_operations(context, since=intent.created_at)))
         return Busy("Neon is still working on something in this project.") if under_way else Absent()
 
     return look_up
@@ -117,6 +119,12 @@ def branch_exists(client: NeonClient, project_id: str, branch_id: str) -> bool:
     except NeonNotFound:
         return False
     return True
+
+
+def _may_still_act(operations: Iterable[Operation]) -> bool:
+    """Unlike `unfinished`: what Neon calls failed may be tried again by itself, so it counts until a grace is over."""
+    now, grace = dt.datetime.now(dt.UTC), settings.EXECUTION_FAILED_GRACE_SECONDS
+    return any(not each.succeeded and not each.has_failed(now=now, grace_seconds=grace) for each in operations)
 
 
 def _fresh(facts: Mapping[str, Any], operations: Iterable[Operation]) -> list[Operation]:

@@ -42,21 +42,18 @@ def copy_id(context: StepContext, intent: Intent) -> str:
 
 
 def note_handed_over(run: Execution, branch_id: str) -> None:
-    """The copy belongs to the requester from now on."""
+    """The copy belongs to the requester from now on, under its final name."""
     request = request_of(run)
-    OwnedBranch.objects.filter(project=run.project, neon_branch_id=branch_id).exclude(name=request.copy_name).delete()
-    OwnedBranch.objects.update_or_create(
-        project=run.project,
-        name=request.copy_name,
-        defaults={
-            "neon_branch_id": branch_id,
-            "purpose": BranchPurpose.COPY,
-            "fate": BranchFate.HANDED_OVER,
-            "owner_name": request.requester_name,
-            "request": request,
-            "expires_at": request.copy_expires_at,
-        },
-    )
+    ours = OwnedBranch.objects.filter(project=run.project)
+    known = ours.filter(neon_branch_id=branch_id) if branch_id else ours.none()
+    copy = known.first() or ours.get(name=request.copy_name)
+    copy.name = request.copy_name
+    copy.neon_branch_id = branch_id
+    copy.purpose = BranchPurpose.COPY.value
+    copy.fate = BranchFate.HANDED_OVER.value
+    copy.owner_name = request.requester_name
+    copy.expires_at = request.copy_expires_at
+    copy.save()
 
 
 def copy_plan(context: StepContext) -> CopyPlan:

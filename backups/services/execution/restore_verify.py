@@ -10,16 +10,17 @@ from django.db import transaction
 from backups.domain.execution import CheckOutcome, Step
 from backups.domain.restore import RestoreKind
 from backups.ledger.fields import Detail
-from backups.models import CheckResult, Execution, RestoreRequest
+from backups.models import CheckResult, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.selectors.policy import policy_in_force
-from backups.services.database_access import databases_of, dsn_of
 from backups.services.execution.claim import hold_run
 from backups.services.execution.context import StepContext
 from backups.services.execution.crash_points import crash_point
 from backups.services.execution.events import record_run
+from backups.services.execution.own_copies import addresses
 from backups.services.execution.restore_connect import restored_branch_id
 from backups.services.execution.restore_reference import find_reference, make_reference
+from backups.services.execution.restore_whole import Whole, compare_databases, store_whole
 from backups.services.execution.results import Advance, Again, StepResult
 from backups.verification import CheckContext, CheckSpec, Unfinished, VerificationPolicy, plan_checks, run_check
 from backups.verification import CheckResult as Checked
@@ -54,19 +55,23 @@ def _check_all(context: StepContext, reference: str | None) -> StepResult:
 
 def _contexts(context: StepContext, reference: str | None) -> dict[str, CheckContext]:
     """What the checks of each database are given. Raises NeonError."""
-    client, project = context.client, context.execution.project
-    restored = databases_of(client, project, neon_branch_id=restored_branch_id(context))
+    restored_id = restored_branch_id(context)
+    restored = addresses(context, restored_id)
+    then = addresses(context, reference) if reference else {}
+    if reference:
+        compare_databases(context, restored=set(restored), then=set(then))
     return {
-        each.name: CheckContext(
-            branch=dsn_of(client, project, neon_branch_id=restored_branch_id(context), database=each),
-            reference=dsn_of(client, project, neon_branch_id=reference, database=each) if reference else None,
+        name: CheckContext(
+            branch=dsn,
+            reference=then.get(name),
             point_at=_point_at(context.request),
             submitted_at=_noted_time(context, "submitted_at"),
             writable_at=_noted_time(context, "connectable_at"),
-            policy=_policy(context, each.name, only=len(restored) == 1),
-            known_rows=_known_rows(context, each.name),
+            policy=_policy(context, name, only=len(restored) == 1),
+            known_rows=_known_rows(context, name),
         )
-        for each in restored
+        for name, dsn in restored.items()
+        if not reference or name in then
     }
 
 
@@ -153,24 +158,9 @@ def _remember(context: StepContext, row: CheckResult, result: Unfinished) -> Non
 def _without_reference(context: StepContext) -> StepResult:
     """Nothing to compare with: that is a result, and it is not a good one."""
     sentence = "The copy at the restore point is gone and could not be made again, so nothing could be compared."
-
-    def commit(run: Execution) -> None:
-        CheckResult.objects.update_or_create(
-            execution=run,
-            review_round=run.review_round,
-            database="",
-            code="reference",
-            subject="",
-            defaults={
-                "title": "Copy at the restore point to compare with",
-                "is_required": True,
-                "outcome": CheckOutcome.INCONCLUSIVE.value,
-                "sentence": sentence,
-                "ended_at": database_now(),
-            },
-        )
-
-    return Advance(to=Step.FINISH, sentence=sentence, commit=commit)
+    result = Whole("reference", "Copy at the restore point to compare with", CheckOutcome.INCONCLUSIVE, sentence)
+    store_whole(context, result)
+    return Advance(to=Step.FINISH, sentence=sentence)
 
 
 def _point_at(request: RestoreRequest) -> dt.datetime | None:

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.acceptance
 
 #: In the order that the start-up checks demand: budget < task < lease.
 INTERVALS = {name: str(value) for name, value in FAST.items()} | {
-    "EXECUTION_LEASE_SECONDS": "6",
-    "EXECUTION_BUDGET_SECONDS": "1.5",
+    "EXECUTION_LEASE_SECONDS": "10",
+    "EXECUTION_BUDGET_SECONDS": "4",
     "EXECUTION_PATIENCE_SECONDS": "60",
     "EXECUTION_CONNECT_SECONDS": "30",
     "EXECUTION_REQUEUE_SECONDS": "1",
-    "TASK_TIMEOUT_SECONDS": "2",
+    "TASK_TIMEOUT_SECONDS": "6",
 }
 
 VICTIMS: dict[str, Callable[[RunningWorker], psutil.Process]] = {
@@ -58,9 +58,9 @@ def test_the_request_still_completes_with_exactly_one_restore(
         if victim == "supervisor":
             worker.wait_until_nothing_runs()
             with running_worker(own_database, tmp_path, **INTERVALS):
-                wait_until(lambda: is_completed(run), "the request is completed")
+                wait_until(lambda: is_completed(run), "the request is completed", seconds=90)
         else:
-            wait_until(lambda: is_completed(run), "the request is completed")
+            wait_until(lambda: is_completed(run), "the request is completed", seconds=90)
     worker.wait_until_nothing_runs()
 
     assert len(scene.attempts()) == 1
