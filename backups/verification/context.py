@@ -34,11 +34,15 @@ class VerificationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What a live restore is judged by. `submitted_at` is early by the difference that two clocks may have."""
+    """What a live restore is judged by. `submitted_at` is early by the difference that two clocks may have.
+
+    `point_at` is the newest write of the reference, somewhat before the point, when `is_point_exact` is false.
+    """
 
     reference: Dsn
     anchors: Anchors
     point_at: dt.datetime | None
+    is_point_exact: bool
     submitted_at: dt.datetime
 
 
@@ -74,6 +78,7 @@ class CheckContext:
             reference=self.reference,
             anchors=self.anchors,
             point_at=self.point_at or self.anchors.newest_write(),
+            is_point_exact=self.point_at is not None,
             submitted_at=self.submitted_at - dt.timedelta(seconds=skew),
         )
 

@@ -58,8 +58,23 @@ def template(tools: Tools) -> Path:
 
 
 @pytest.fixture(scope="session")
-def new_timeline(tools: Tools, template: Path) -> Iterator[Callable[..., Timeline]]:
-    made: list[Timeline] = []
+def made() -> Iterator[list[Timeline]]:
+    timelines: list[Timeline] = []
+    yield timelines
+    for timeline in timelines:
+        timeline.stop()
+
+
+@pytest.fixture(autouse=True)
+def branches_end_with_the_test(made: list[Timeline]) -> Iterator[None]:
+    yield
+    for timeline in made:
+        for node in [node for node in timeline.nodes if not node.is_kept]:
+            timeline.discard(node)
+
+
+@pytest.fixture(scope="session")
+def new_timeline(tools: Tools, template: Path, made: list[Timeline]) -> Callable[..., Timeline]:
     numbers = itertools.count(1)
 
     def make(start: Path = template, **settings: str) -> Timeline:
@@ -67,9 +82,7 @@ def new_timeline(tools: Tools, template: Path) -> Iterator[Callable[..., Timelin
         made.append(timeline)
         return timeline
 
-    yield make
-    for timeline in made:
-        timeline.stop()
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from backups.verification import (
     CheckContext,
     CheckOutcome,
     CheckResult,
+    CheckSpec,
     Dsn,
     plan_checks,
     run_check,
@@ -40,6 +41,7 @@ class Story:
         self.ended = timeline.now()
         self.record = clients.record
         self.reference = timeline.copy_at(self.point)
+        self.reference.is_kept = True
 
     def branch(self, point: dt.datetime | None = None, **settings: str) -> tuple[Node, CheckContext]:
         """A branch that a restore to `point` (default: the right one) has left behind, and what it is judged by."""
@@ -64,7 +66,9 @@ def verify(context: CheckContext, *, only: frozenset[str] = frozenset(), budget_
     Results by code, those of tables by `schema.table`.
     """
     results: Results = {}
-    waiting = deque((spec, None) for spec in plan_checks(context) if not only or {spec.code, spec.subject} & only)
+    waiting: deque[tuple[CheckSpec, dict[str, Any] | None]] = deque(
+        (spec, None) for spec in plan_checks(context) if not only or {spec.code, spec.subject} & only
+    )
     while waiting:
         spec, cursor = waiting.popleft()
         outcome = run_check(spec, context, budget_seconds=budget_seconds, cursor=cursor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import replace
 
 import psycopg
@@ -21,6 +22,7 @@ from tests.verification.story import (
     verify_only,
     with_policy,
 )
+from tests.verification.timeline import Timeline
 
 NEW_HELPER = "INSERT INTO care_team SELECT 1, 1000 + i, 'helper' FROM generate_series(1, 3) i"
 
@@ -100,11 +102,22 @@ def test_restore_to_an_lsn_whose_time_is_not_known(story: Story) -> None:
     assert "public.medication_logs" in failures(verify(replace(context, point_at=None)))
 
 
+def test_deletion_as_the_last_act_before_an_lsn_is_part_of_the_point(new_timeline: Callable[..., Timeline]) -> None:
+    """It leaves no row that could say when the point was."""
+    timeline = new_timeline()
+    timeline.main.execute("INSERT INTO appointments (care_recipient_id, title, starts_at) VALUES (1, 'x', now())")
+    timeline.main.execute("DELETE FROM notifications WHERE id = 2")
+    (lsn,) = timeline.main.execute("SELECT pg_current_wal_flush_lsn()::text")[0]
+    timeline.mark()
+    reference, submitted_at = timeline.copy_at(lsn), timeline.now()
+    branch = timeline.copy_at(lsn)
+    context = CheckContext(branch=Dsn(branch.dsn), reference=Dsn(reference.dsn), submitted_at=submitted_at)
+    assert not_passed(verify(context)) == {}
+
+
 @pytest.fixture
 def reader(story: Story):
     """A role that may read some tables, as a portal with too few rights would be."""
-    main = story.timeline.main
-    main.execute("SELECT 1")
     node, context = story.branch()
     reference = story.timeline.copy_at(story.point)
     for side in (node, reference):
@@ -118,7 +131,13 @@ def reader(story: Story):
 
 def test_rows_that_are_hidden_from_the_role_are_not_called_gone(reader: CheckContext) -> None:
     found = not_passed(verify(reader))
-    assert found.keys() == {"public.documents", "public.families", "sequences", "constraints_hold"}
+    assert found.keys() == {
+        "public.documents",
+        "public.families",
+        "Ward 7.100% of {beds}; --",
+        "sequences",
+        "constraints_hold",
+    }
     assert all(outcome == "inconclusive" for outcome, _ in found.values())
     assert found["public.documents"][1] == "Could not tell: at the point, the role may not read it."
 

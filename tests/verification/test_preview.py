@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from backups.verification import CountedBy, Dsn, LossPreview, Unknown, compare_point_with_now
+from backups.verification import CountedBy, Dsn, LossPreview, OutOfTime, Unknown, compare_point_with_now
 from tests.verification.timeline import Node, Timeline
 
 
@@ -18,6 +18,7 @@ class Pairing:
     def __init__(self, timeline: Timeline) -> None:
         self.point = timeline.now()
         self.copy: Node = timeline.copy_at(self.point)
+        self.copy.is_kept = True
         self.main = timeline.main
 
     def preview(self, **options) -> LossPreview:
@@ -98,11 +99,9 @@ def test_table_that_is_too_slow_is_unknown_but_for_rows_that_carry_a_time(
     changed: Pairing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_slow(*_):
-        raise preview_module.OutOfTime
+        raise OutOfTime
 
-    from backups.verification import preview as preview_module
-
-    monkeypatch.setattr(preview_module, "compare_slice", too_slow)
+    monkeypatch.setattr("backups.verification.preview.compare_slice", too_slow)
     losses = {loss.table: loss for loss in changed.preview().tables}
     assert losses["public.appointments"].rows_lost == 5
     assert losses["public.appointments"].counted_by is CountedBy.TIME_COLUMN

@@ -26,6 +26,7 @@ class Node:
     wal_dir: Path
     path: list[Path] = field(default_factory=list)
     timeline: int = 1
+    is_kept: bool = False  # beyond the test that made it
 
     @property
     def dsn(self) -> str:
@@ -51,11 +52,18 @@ class Timeline:
         self.nodes: list[Node] = []
         self._numbers = itertools.count(1)
         self.main = self._node()
+        self.main.is_kept = True
         self.start(self.main)
 
     def stop(self) -> None:
         for node in self.nodes:
             node.cluster.kill()
+
+    def discard(self, node: Node) -> None:
+        """A data directory takes some 30 MB, often of memory."""
+        node.cluster.kill()
+        self.tools.run(["rm", "-rf", str(node.wal_dir.parent)])
+        self.nodes.remove(node)
 
     def now(self) -> dt.datetime:
         """A moment of main's clock with nothing committed at the same microsecond and something after it."""
@@ -87,6 +95,7 @@ class Timeline:
         new.cluster.port = port
         self.start(new)
         self.main = new
+        new.is_kept = True
         return new.execute("SELECT clock_timestamp()")[0][0]
 
     def _node(self, path: list[Path] | None = None) -> Node:
