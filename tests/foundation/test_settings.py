@@ -81,6 +81,12 @@ def test_a_task_is_not_delivered_again_while_it_can_still_run():
     assert start(show, TASK_TIMEOUT_SECONDS="200").stdout == "True\n"
 
 
+def test_a_webhook_needs_the_secret_that_signs_it():
+    done = start("0", WEBHOOK_URL="https://hooks.example.org/secret-path")
+    assert "WEBHOOK_SECRET is not set" in done.stderr
+    assert "secret-path" not in done.stderr
+
+
 def test_a_secret_is_read_from_its_file(tmp_path, monkeypatch):
     (tmp_path / "key").write_text("from the file\n")
     monkeypatch.setenv("SOME_KEY", "from the environment")

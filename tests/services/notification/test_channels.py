@@ -8,6 +8,7 @@ import email
 import json
 import time
 from email.message import Message
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, hmac
@@ -72,6 +73,25 @@ def test_the_webhook_is_signed_so_that_a_receiver_can_tell_who_sent_it(settings)
         "timestamp": "2026-03-01T02:31:00.000+00:00",
         "data": {"request": "R-0001", "text": LETTER.text, "link": LETTER.link},
     }
+
+
+@pytest.mark.parametrize("secret", [SECRET, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+def test_a_receiver_written_after_the_page_of_the_docs_verifies_it(settings, secret):
+    page = (settings.BASE_DIR / "docs" / "notifications.md").read_text(encoding="utf-8")
+    example: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], example)  # noqa: S102
+    settings.WEBHOOK_SECRET = secret
+    with http_receiver() as receiver:
+        settings.WEBHOOK_URL = receiver.address
+        send(Channel.WEBHOOK, LETTER)
+    [got] = receiver.posts
+    assert example["verify"](got.headers, got.body, secret) == "msg_12"
+    with pytest.raises(ValueError, match="not signed"):
+        example["verify"](got.headers, got.body + b" ", secret)
+    with pytest.raises(ValueError, match="not signed"):
+        example["verify"](got.headers | {"webhook-id": "msg_13"}, got.body, secret)
+    with pytest.raises(ValueError, match="too old"):
+        example["verify"](got.headers | {"webhook-timestamp": "1614265330"}, got.body, secret)
 
 
 def test_the_signature_is_the_one_of_standard_webhooks():
