@@ -140,12 +140,14 @@ def _record(topic: Topic, request: RestoreRequest, messages: list[OutboxMessage]
             type="notification.queued",
             details={"channel": channel, "template": topic.value, "recipients": count},
         )
-    for message in messages:
-        if message.given_up_at is not None:
-            _record_unreachable(topic, request, message)
+    unreachable = [message for message in messages if message.given_up_at is not None]
+    for message in unreachable[:1] if not is_configured(Channel.MAIL) else unreachable:
+        _record_unreachable(topic, request, message)
 
 
 def _record_unreachable(topic: Topic, request: RestoreRequest, message: OutboxMessage) -> None:
+    """Where mail is not set up there is nothing to say of each person."""
+    no_address = message.last_problem == _NO_ADDRESS
     record_about(
         request,
         type="notification.failed",
@@ -153,9 +155,9 @@ def _record_unreachable(topic: Topic, request: RestoreRequest, message: OutboxMe
         details={
             "channel": message.channel,
             "template": topic.value,
-            "recipient": f"user:{message.person_id}",
+            "recipient": f"user:{message.person_id}" if no_address else None,
             "attempts": 0,
-            "error": "no_address" if message.last_problem == _NO_ADDRESS else "not_configured",
+            "error": "no_address" if no_address else "not_configured",
         },
         reason_code="gave_up",
     )

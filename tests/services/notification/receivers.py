@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,7 +64,9 @@ def drip_body(handler: Any, receiver: Receiver) -> None:
 
 
 @contextmanager
-def http_receiver(act: Callable[[Any, Receiver], None] | None = None) -> Iterator[Receiver]:
+def http_receiver(
+    act: Callable[[Any, Receiver], None] | None = None, *, tls: ssl.SSLContext | None = None
+) -> Iterator[Receiver]:
     receiver = Receiver(act or answer(200))
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,8 +79,11 @@ def http_receiver(act: Callable[[Any, Receiver], None] | None = None) -> Iterato
         def log_message(self, *_: Any) -> None:
             pass
 
-    with _served(ThreadingHTTPServer(("127.0.0.1", 0), Handler), receiver):
-        receiver.address = f"http://127.0.0.1:{receiver.port}/services/SECRET-CANARY-IN-PATH"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    with _served(server, receiver):
+        receiver.address = f"{'https' if tls else 'http'}://127.0.0.1:{receiver.port}/services/SECRET-CANARY-IN-PATH"
         yield receiver
 
 

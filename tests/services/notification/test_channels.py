@@ -6,12 +6,19 @@ import base64
 import datetime as dt
 import email
 import json
+import ssl
 import time
 from email.message import Message
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from backups.models import Channel
 from backups.services.notification.channels import Letter, send
@@ -168,6 +175,13 @@ def test_an_encrypted_connection_that_is_never_agreed_on_ends_in_time():
     assert failure.value.code == "timed_out"
 
 
+def test_nothing_is_sent_to_a_receiver_that_cannot_prove_its_name(tmp_path):
+    with http_receiver(tls=_self_signed(tmp_path)) as impostor, pytest.raises(NotDelivered) as failure:
+        post(url=impostor.address, body=b"{}", headers={}, within_seconds=10)
+    assert failure.value.code == "tls_failed"
+    assert not impostor.posts
+
+
 def test_a_closed_port_is_said():
     with http_receiver() as gone:
         url = gone.address
@@ -227,6 +241,28 @@ def test_a_misbehaving_mail_server_is_a_failure_in_time(settings, over_smtp, act
         assert time.monotonic() - began < settings.NOTIFICATION_MAIL_SECONDS + MARGIN_SECONDS
     assert failure.value.code == code
     assert "CANARY" not in failure.value.sentence
+
+
+def _self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "both.pem").write_bytes(secret + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    return context
 
 
 def _parsed(text: str) -> Message:

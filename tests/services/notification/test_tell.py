@@ -99,9 +99,12 @@ def test_a_person_without_address_is_visible(people):
 def test_without_mail_nobody_looks_told(settings, people):
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     assert people.bob
+    assert people.carol
     request = factories.pending(people.alice, factories.branch())
     assert deliver_mail() == 0
     assert told_for_votes(request, [people.bob.user.pk])[people.bob.user.pk].problem == "Mail is not set up."
+    [event] = _events("notification.failed")
+    assert "not_configured" in event.body
 
 
 def test_the_page_learns_who_was_told_and_how(settings, people, client):
