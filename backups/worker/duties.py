@@ -13,6 +13,9 @@ from backups.domain.correlation import request_id_scope
 
 logger = logging.getLogger(__name__)
 
+# What fails again and again is tried less often, or an outage of an hour would fill the log.
+_LONGEST_PAUSE_SECONDS = 10.0
+
 
 @dataclass(frozen=True)
 class Duty:
@@ -41,14 +44,16 @@ class DutyRoster:
             thread.join(timeout_seconds)
 
     def _keep_doing(self, duty: Duty) -> None:
+        pause_seconds = duty.every_seconds
         while not self._stopping.is_set():
-            do_once(duty)
-            self._stopping.wait(duty.every_seconds)
+            well = do_once(duty)
+            pause_seconds = duty.every_seconds if well else min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+            self._stopping.wait(pause_seconds)
         connection.close()
 
 
-def do_once(duty: Duty) -> None:
-    """Never raises: what went wrong is logged, and the duty is told."""
+def do_once(duty: Duty) -> bool:
+    """Whether it went well. Never raises: what went wrong is logged, and the duty is told."""
     with request_id_scope():
         try:
             close_old_connections()
@@ -57,3 +62,5 @@ def do_once(duty: Duty) -> None:
             logger.exception("%s failed; it is tried again", duty.name)
             connection.close()
             duty.on_failure()
+            return False
+    return True

@@ -107,6 +107,8 @@ def running_worker(database: OwnDatabase, tmp_path: Path, **environment: str) ->
         )
     worker = RunningWorker(process, log_path)
     try:
+        wait_until(lambda: "guarding cluster" in worker.log or process.poll() is not None, "the worker has started")
+        assert process.poll() is None, "the worker did not start"
         yield worker
     except BaseException:
         sys.stderr.write(worker.log)
@@ -121,6 +123,7 @@ def worker_environment(database: OwnDatabase) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "carecircle_ops.settings",
         "DATABASE_URL": database.url,
         "SECRET_KEY": settings.SECRET_KEY,
+        "SECRETS_KEY": ",".join(settings.SECRETS_KEYS),
         "SITE_URL": settings.SITE_URL,
         "LOG_LEVEL": "INFO",
         "ROLE": "worker",
