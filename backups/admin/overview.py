@@ -55,7 +55,7 @@ def start(request: HttpRequest, actor: Actor) -> HttpResponse:
         "populations": populations() if Role.AUDITOR in actor.roles else None,
         "can_file": actor.may(Capability.FILE_RESTORE),
         "can_look": actor.may(Capability.TAKE_LOOK),
-        "can_connect": actor.may(Capability.RUN_CONNECT),
+        "can_connect": actor.may(Capability.MANAGE_SECRETS),
         "can_read_ledger": actor.may(Capability.READ_LEDGER),
     }
     return render(request, "start.html", context)

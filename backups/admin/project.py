@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -17,6 +19,7 @@ from backups.domain.people import Actor, Capability
 from backups.domain.policy import Environment
 from backups.models import EnvironmentProposal, Project, ProtectedBranch
 from backups.selectors.project import governed_branches, open_proposals, owned_branches_alive
+from backups.services.connect import ConnectRefused, ask_for_examination, connect_with_typed_key
 from backups.services.environment import confirm_lower_label, refuse_lower_label, set_label
 from backups.services.restore.errors import InvalidInput, Refused
 
@@ -26,7 +29,7 @@ def projects(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Every project in care."""
     context = {
         "projects": list(Project.objects.order_by("name").prefetch_related("branches")),
-        "can_connect": actor.may(Capability.RUN_CONNECT),
+        "can_connect": actor.may(Capability.MANAGE_SECRETS),
     }
     return render(request, "project/list.html", context)
 
@@ -43,11 +46,63 @@ def show(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
         "owned": list(owned_branches_alive(project).select_related("request", "look")),
         "proposals": list(open_proposals(project)),
         "can_manage": actor.may(Capability.MANAGE_PROJECTS),
-        "can_connect": actor.may(Capability.RUN_CONNECT),
+        "can_check": actor.may(Capability.RUN_CONNECT),
         "can_look": actor.may(Capability.TAKE_LOOK),
         "can_file": actor.may(Capability.FILE_RESTORE),
     }
     return render(request, "project/page.html", context)
+
+
+class ConnectForm(forms.Form):
+    """What is needed to take a project into care. The key is never shown again."""
+
+    neon_project_id = forms.CharField(
+        label="Project id", max_length=60, help_text="In Neon's console under Settings: calm-river-12345678."
+    )
+    api_host = forms.CharField(
+        label="Address of the API", max_length=200, initial=settings.NEON_API_HOST,
+        help_text="Neon's own, or that of a sandbox on this machine.",
+    )  # fmt: skip
+    api_key = forms.CharField(
+        label="API key", max_length=300, widget=forms.PasswordInput({"autocomplete": "off"}),
+        help_text="Made for this project alone. It is tried first, then stored encrypted.",
+    )  # fmt: skip
+    is_sandbox = forms.BooleanField(label="This is a sandbox: what happens in it is never evidence", required=False)
+
+
+@for_people_who_may(Capability.MANAGE_SECRETS, "GET", "POST")
+def connect(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """Takes a project into care, or gives a known one a new key."""
+    form = ConnectForm(request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "project/connect.html", {"form": form}, status=422 if form.is_bound else 200)
+    typed = form.cleaned_data
+    try:
+        project = connect_with_typed_key(
+            actor=actor,
+            neon_project_id=typed["neon_project_id"],
+            api_host=typed["api_host"],
+            typed_key=typed["api_key"],
+            is_sandbox=typed["is_sandbox"],
+        )
+    except ConnectRefused as refused:
+        form.add_error(None, refused.sentence)
+        return render(request, "project/connect.html", {"form": form}, status=422)
+    messages.success(request, "The project is in care. Go through the lines below that say what is to do.")
+    return redirect("ops:project", pk=project.pk)
+
+
+@for_people_who_may(Capability.RUN_CONNECT, "POST")
+def check(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
+    """Has the worker examine the project once more."""
+    _project(pk)
+    try:
+        ask_for_examination(actor=actor, project_id=pk)
+    except ConnectRefused as refused:
+        messages.error(request, refused.sentence)
+    else:
+        messages.success(request, "The worker is looking. Load this page again in a few seconds.")
+    return redirect("ops:project", pk=pk)
 
 
 @for_people_who_may(Capability.MANAGE_PROJECTS, "GET", "POST")

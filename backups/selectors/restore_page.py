@@ -55,6 +55,7 @@ class RequestPage:
     policy: Policy
     packet: DecisionPacket | None
     observed: ObservedFacts
+    observed_now: ObservedFacts | None
     votes_needed: int
     actions: dict[Action, Available]
     voters: list[Voter]
@@ -141,6 +142,7 @@ def request_page(request: RestoreRequest, actor: Actor) -> RequestPage:
         policy=policy,
         packet=packet,
         observed=observed_of(packet, now),
+        observed_now=_counted_again(request, packet, now),
         votes_needed=packet.votes_needed if packet else votes_needed_for(request, at=now, policy=policy),
         actions={item.action: item for item in available_actions(actor, request, now=now)},
         voters=_voters(request, votes),
@@ -162,6 +164,14 @@ def observed_of(packet: DecisionPacket | None, now: dt.datetime) -> ObservedFact
     if packet is None:
         return empty
     return empty | packet.observed  # type: ignore[no-any-return]
+
+
+def _counted_again(request: RestoreRequest, packet: DecisionPacket | None, now: dt.datetime) -> ObservedFacts | None:
+    """What the worker read after the facts were frozen, for this packet; None where it read nothing newer."""
+    again = request.observed_now
+    if packet is None or not again or dt.datetime.fromisoformat(again["as_of"]) <= packet.built_at:
+        return None
+    return nothing_observed(now.isoformat()) | again  # type: ignore[no-any-return]
 
 
 def _voters(request: RestoreRequest, votes: list[Vote]) -> list[Voter]:

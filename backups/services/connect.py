@@ -79,6 +79,21 @@ def connect_project(
     return examine_project(actor=actor, project_id=project.pk)
 
 
+def connect_with_typed_key(
+    *, actor: Actor, neon_project_id: str, api_host: str, typed_key: str, is_sandbox: bool = False
+) -> Project:
+    """As `connect_project`, for a key that comes out of a form. Raises ConnectRefused; then nothing was stored."""
+    if not typed_key.strip():
+        raise ConnectRefused("no_key", "Type the API key. It is stored encrypted and never shown again.")
+    return connect_project(
+        actor=actor,
+        neon_project_id=neon_project_id,
+        api_host=api_host,
+        api_key=Secret(typed_key.strip()),
+        is_sandbox=is_sandbox,
+    )
+
+
 def examine_project(*, actor: Actor, project_id: int) -> Project:
     """Looks at everything that a restore will need and keeps the report. Changes nothing at Neon.
 

@@ -46,6 +46,8 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:look-close": {"POST": {ALICE, BOB}},
     "ops:projects": {"GET": EVERYBODY},
     "ops:project": {"GET": EVERYBODY},
+    "ops:connect": {"GET": {ERIN}, "POST": {ERIN}},
+    "ops:check": {"POST": {ERIN}},
     "ops:environment": {"GET": {ERIN}, "POST": {ERIN}},
     "ops:proposal": {"GET": EVERYBODY, "POST": EVERYBODY},
 }
@@ -98,8 +100,9 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     proposal = EnvironmentProposal.objects.create(branch=branch, label="development", proposed_by=people.erin.user)
     event = LedgerEvent.objects.latest("recorded_at")
     found: dict[str, tuple[Any, ...]] = dict.fromkeys(PAGES, (pending.pk,))
-    found |= dict.fromkeys(("ops:start", "ops:queue", "ops:file", "ops:look-new", "ops:projects"), ())
+    found |= dict.fromkeys(("ops:start", "ops:queue", "ops:file", "ops:look-new", "ops:projects", "ops:connect"), ())
     found |= dict.fromkeys(("ops:look", "ops:look-live", "ops:look-close"), (look.pk,))
+    found["ops:check"] = (scenes.project.pk,)
     found |= {"ops:project": (scenes.project.pk,), "ops:environment": (branch.pk,), "ops:proposal": (proposal.pk,)}
     found["ops:resolve"] = (pending.pk, "accept")
     for name in DJANGO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import pytest
@@ -151,6 +152,25 @@ def test_others_see_that_an_approver_opened_the_page(people, scenes, log_in):
     show(log_in(people.bob), request)
     show(log_in(people.bob), request)
     assert [seen.person for seen in RequestOpened.objects.filter(request=request)] == [people.bob.user]
+
+
+def test_what_was_counted_again_stands_beside_what_was_voted_on(people, scenes, log_in):
+    request = scenes.pending()
+    later = observed(as_of=(request.packet.built_at + dt.timedelta(seconds=30)).isoformat())
+    later["tables"][0] |= {"lost_at_least": 62}
+    RestoreRequest.objects.filter(pk=request.pk).update(observed_now=later)
+    words = show(log_in(people.bob), request)
+    assert "At least 1,377 new rows, 4 tables; 1 table unknown" in words
+    assert re.search(r"Counted again .*: at least 1,402 new rows", words)
+
+
+def test_opening_the_page_has_the_worker_count_again_but_not_at_every_load(people, scenes, log_in):
+    request, bob = scenes.pending(), log_in(people.bob)
+    show(bob, request)
+    asked = RestoreRequest.objects.get(pk=request.pk).observed_now_asked_at
+    show(bob, request)
+    assert asked is not None
+    assert RestoreRequest.objects.get(pk=request.pk).observed_now_asked_at == asked
 
 
 @pytest.mark.parametrize("state", list(LookState))

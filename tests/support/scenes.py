@@ -54,9 +54,7 @@ def observed(**changes: Any) -> dict[str, Any]:
     """What a worker saw: some losses, some returns, and one table that it could not count."""
     keys = ("table", "at_point", "now", "lost_at_least", "back_at_least", "changed_at_least", "meaning",
             "patient_safety", "unknown")  # fmt: skip
-    tables = [
-        dict(zip(keys, row, strict=True)) | {"database": "carecircle", "counted_by": "key"} for row in _TABLES
-    ]
+    tables = [dict(zip(keys, row, strict=True)) | {"database": "carecircle", "counted_by": "key"} for row in _TABLES]
     checks = [
         {"code": "connect", "title": "The copy can be connected to", "outcome": "passed", "sentence": "in 0.2 s"},
         {"code": "tables", "title": "Required tables are there", "outcome": "passed", "sentence": "9 of 9"},
@@ -151,7 +149,13 @@ class Scenes:
         return _fresh(request)
 
     def completed(self) -> RestoreRequest:
-        request = self.running()
+        return self.finish(self.running())
+
+    def approve_by_carol(self, request: RestoreRequest) -> RestoreRequest:
+        return approve(request, self.people.carol)
+
+    def finish(self, request: RestoreRequest) -> RestoreRequest:
+        """The worker's end of a run."""
         run = request.executions.get(purpose=Purpose.RESTORE)
         self._kept(request)
         self._checks(run, failed=False)

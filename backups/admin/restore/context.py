@@ -88,7 +88,10 @@ def _facts(page: RequestPage) -> dict[str, Any]:
     observed, bound = page.observed, page.packet.bound if page.packet else {}
     loud, quiet = blocks.tables_shown(observed)
     roots = observed["root_branches"]
+    again = page.observed_now
     return {
+        "loss_now": blocks.loss(again) if again else None,
+        "counted_again_at": dt.datetime.fromisoformat(again["as_of"]) if again else None,
         "loss": blocks.loss(observed),
         "gain": blocks.gain(observed),
         "tables": loud,

@@ -229,10 +229,10 @@ def switch_lines(page: RequestPage) -> str:
     """Commands that point an application at the copy; the password is not shown."""
     copy = page.handed_over
     run = page.restore_run
-    place = (run.memory.get("handover") if run else None) or {}
+    place = run.memory if run else {}
     if copy is None or not place.get("host"):
         return ""
-    address = f"postgresql://{place.get('role', '')}:PASSWORD@{place['host']}:{place.get('port', 5432)}"
+    address = f"postgresql://{place.get('role', '')}:PASSWORD@{place['host']}:{place.get('port') or 5432}"
     address += f"/{place.get('database', '')}?sslmode=require"
     return f"export DATABASE_URL='{address}'\npsql \"$DATABASE_URL\" -c 'select now()'"
 

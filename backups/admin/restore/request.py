@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 
 from backups.admin.access import for_people_who_may
 from backups.admin.frame import reader_zone_name, render
@@ -20,6 +21,7 @@ from backups.domain.restore import RequestState
 from backups.models import RestoreRequest
 from backups.selectors.progress import usual_times
 from backups.selectors.restore_page import RequestPage, find_request, request_page
+from backups.services.observed_now import FRESH_FOR, WHILE, ask_for_observed_now
 from backups.services.restore.attention import drop_resolution, look_again, verify_again
 from backups.services.restore.draft import submit_request
 from backups.services.restore.errors import InvalidInput, Refused
@@ -30,10 +32,18 @@ from backups.services.restore.votes import take_vote_back
 
 @for_people_who_may(Capability.READ_REQUESTS)
 def show(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
-    """The page. That somebody who can vote has opened it is shown to the others."""
+    """The page. That somebody who can vote has opened it is shown to the others; meanwhile the worker counts again."""
     found = get_request(pk)
     note_opened(actor=actor, request=found)
+    _have_counted_again(found, actor)
     return request_response(request, request_page(found, actor))
+
+
+def _have_counted_again(found: RestoreRequest, actor: Actor) -> None:
+    """Asks the worker only when the row does not show that it was asked a moment ago: the service takes a lock."""
+    asked = found.observed_now_asked_at
+    if found.state in WHILE and (asked is None or timezone.now() - asked > FRESH_FOR):
+        ask_for_observed_now(actor=actor, request_id=found.pk)
 
 
 @for_people_who_may(Capability.READ_REQUESTS)

@@ -74,6 +74,7 @@ def _connected(context: StepContext, branch_id: str, database: NamedDatabase, ds
     memory = {
         "connectable_at": context.memory.get("connectable_at") or at.isoformat(),
         "host": host,
+        "port": dsn.place().partition(":")[2],
         "database": database.name,
         "role": database.role,
         "restored_branch_id": branch_id,
