@@ -73,12 +73,15 @@ class CheckContext:
         """The parts that only a live restore has. Raises ValueError when they are not there yet."""
         if self.reference is None or self.anchors is None or self.submitted_at is None:
             raise ValueError("this check compares a live branch: reference, submission and anchors are needed")
+        newest = self.anchors.newest_write()
+        # An undo goes back to the moment of a cut, which its kept rows tell better than any clock of ours.
+        is_exact = self.point_at is not None and (newest is None or newest <= self.point_at)
         skew = min(self.clock_skew_seconds, self._window_seconds(self.submitted_at) / 4)
         return Live(
             reference=self.reference,
             anchors=self.anchors,
-            point_at=self.point_at or self.anchors.newest_write(),
-            is_point_exact=self.point_at is not None,
+            point_at=self.point_at if is_exact else newest,
+            is_point_exact=is_exact,
             submitted_at=self.submitted_at - dt.timedelta(seconds=skew),
         )
 
