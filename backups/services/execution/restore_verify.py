@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.db import transaction
 
 from backups.domain.execution import CheckOutcome, Step
@@ -26,7 +27,7 @@ from backups.verification import CheckContext, CheckSpec, Unfinished, Verificati
 from backups.verification import CheckResult as Checked
 
 _CHECK_SECONDS = 8.0
-#: Below this a check is not worth beginning under the present claim.
+#: Below this a check is not worth beginning under the present claim; half of it is kept for writing down.
 _SMALLEST_SECONDS = 2.0
 _WAITING_FOR = "the checks"
 
@@ -114,8 +115,9 @@ def _planned(context: StepContext, database: str, checks: CheckContext) -> list[
 def _run_to_its_end(context: StepContext, row: CheckResult, checks: CheckContext) -> StepResult | None:
     """None when the check has its result. Raises DatabaseUnreachable."""
     spec = CheckSpec(code=row.code, subject=row.subject, title=row.title, required=row.is_required)
-    while (left := context.remaining_seconds()) > _SMALLEST_SECONDS:
-        result = run_check(spec, checks, budget_seconds=min(_CHECK_SECONDS, left - 1.0), cursor=row.cursor)
+    smallest = min(_SMALLEST_SECONDS, settings.EXECUTION_BUDGET_SECONDS / 4)
+    while (left := context.remaining_seconds()) > smallest:
+        result = run_check(spec, checks, budget_seconds=min(_CHECK_SECONDS, left - smallest / 2), cursor=row.cursor)
         if isinstance(result, Checked):
             _store(context, row, result)
             return None
