@@ -20,7 +20,6 @@ from backups.services.execution import intents as intents_module
 from backups.services.execution.advance import advance
 from backups.services.execution.claim import FencedOff, claim_execution, lock_run
 from backups.services.execution.finish import Pass, finish_step
-from backups.services.execution.production import yield_to_production
 from backups.services.execution.results import Advance
 from backups.services.execution.wake import enqueue_due_executions
 from backups.services.neon_access import CallInsideTransaction, client_for
@@ -214,12 +213,3 @@ def test_neon_is_not_called_inside_a_transaction(scene: Scene) -> None:
     with transaction.atomic(), pytest.raises(CallInsideTransaction):
         client_for(scene.project, correlation="test")
     assert isinstance(client_for(scene.project, correlation="test"), NeonClient)
-
-
-def test_production_comes_first(scene: Scene) -> None:
-    assert not yield_to_production(scene.project)
-    request = scene.approved()
-    assert yield_to_production(scene.project)
-    assert not yield_to_production(scene.project, except_request=request.pk)
-    work(scene.started(request))
-    assert not yield_to_production(scene.project)
