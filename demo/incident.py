@@ -273,4 +273,5 @@ def _minutes_asked(page: Page) -> str:
 
 
 def _between(row: dict[str, Any], first: str, last: str) -> float:
-    return round((row[last] - row[first]).total_seconds(), 3)
+    passed: dt.timedelta = row[last] - row[first]
+    return round(passed.total_seconds(), 3)

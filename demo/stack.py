@@ -138,6 +138,8 @@ def _prepare_portal(children: Children, env: dict[str, str]) -> None:
     children.run("setup_roles", [manage, "setup_roles"], env)
     children.run("collectstatic", [manage, "collectstatic", "--noinput", "--verbosity", "0"], env)
     children.run("connect", [manage, "connect"], env)
+    describe = [manage, "describe_table", "--branch", "main", "--patient-safety"]
+    children.run("describe", [*describe, "public.medication_logs=doses given", "public.medications=prescriptions"], env)
     with ThreadPoolExecutor() as together:
         list(together.map(lambda person: _add_person(children, env, *person), PEOPLE))
 

@@ -154,7 +154,8 @@ def _may_decide(actor: Actor) -> None:
 
 
 def _needs(actor: Actor, capability: Capability, sentence: str) -> None:
-    if not actor.may(capability):
+    """A command on the server counts as an administrator; what takes two people asks for people besides."""
+    if actor.kind is not ActorKind.SYSTEM and not actor.may(capability):
         raise Refused(action=None, code="not_allowed", sentence=sentence)
 
 
