@@ -16,7 +16,7 @@ from backups.admin import words
 from backups.admin.access import for_people_who_may
 from backups.admin.frame import reader_zone_name, render
 from backups.admin.moments import MomentError, MomentsForm, read_lsn
-from backups.admin.progress import progress_of
+from backups.admin.progress import elapsed, progress_of
 from backups.admin.restore.blocks import band_of
 from backups.admin.restore.forms import branch_choices
 from backups.domain.execution import Purpose
@@ -126,7 +126,6 @@ def _context(look: Look, actor: Actor) -> dict[str, Any]:
     opening = look.state == LookState.OPENING
     progress = progress_of(run, usual_times(Purpose.LOOK) if opening else None) if run else None
     now = timezone.now()
-    since = int((now - look.created_at).total_seconds())
     return {
         "look": look,
         "band": band_of(look.branch),
@@ -135,7 +134,7 @@ def _context(look: Look, actor: Actor) -> dict[str, Any]:
         "progress": progress,
         "show_progress": opening and progress is not None,
         "refresh_seconds": 2 if opening else 0,
-        "elapsed": f"{since // 60}:{since % 60:02d}",
+        "elapsed": elapsed(look.created_at, now),
         "now_words": "Opening a copy",
         "waiting_seconds": (now - progress.waiting_since).total_seconds() if progress and progress.waiting_since else 0,
         "databases": _databases(look),

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from backups.admin import words
 from backups.domain.execution import CLAIMABLE, ExecutionState, Purpose, Step
 from backups.models import Execution, ExecutionStep
@@ -20,13 +22,14 @@ class ShownStep:
     look: str  # is-done, is-now, is-stopped, is-next
     seconds: float | None
     since: dt.datetime | None
+    elapsed: str
     sentence: str
     usual: str
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A run for people: its lines, what it waits for, and a mark that changes with it."""
+    """A run for people: its lines, and what it waits for."""
 
     steps: list[ShownStep]
     waiting_for: str
@@ -34,34 +37,44 @@ class Progress:
     next_attempt_at: dt.datetime | None
     began_at: dt.datetime
     is_moving: bool
-    mark: str
 
 
 def progress_of(run: Execution, usual: Mapping[str, Usual] | None = None) -> Progress:
     """Reads only what was prefetched with the run."""
+    now = timezone.now()
     passes = list(run.steps.all())
     state = ExecutionState(run.state)
     return Progress(
         steps=[
-            _shown(step, run, passes, (usual or {}).get(step.value)) for step in words.STEPS_OF[Purpose(run.purpose)]
+            _shown(step, run, passes, (usual or {}).get(step.value), now)
+            for step in words.STEPS_OF[Purpose(run.purpose)]
         ],
         waiting_for=run.waiting_for,
         waiting_since=run.waiting_since,
         next_attempt_at=run.next_attempt_at,
         began_at=run.created_at,
         is_moving=state in CLAIMABLE,
-        mark=f"{run.pk}.{run.step}.{run.state}.{len(passes)}",
     )
 
 
-def _shown(step: Step, run: Execution, passes: Sequence[ExecutionStep], usual: Usual | None) -> ShownStep:
+def elapsed(since: dt.datetime, now: dt.datetime) -> str:
+    """`0:07`, as a stop-watch shows it."""
+    seconds = max(0, int((now - since).total_seconds()))
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def _shown(
+    step: Step, run: Execution, passes: Sequence[ExecutionStep], usual: Usual | None, now: dt.datetime
+) -> ShownStep:
     own = [each for each in passes if each.step == step.value]
     look = _look(step, run, own)
+    since = _since(run, own, passes) if look == "is-now" else None
     return ShownStep(
         words=words.STEP[step],
         look=look,
         seconds=_took(own) if look == "is-done" else None,
-        since=_since(run, own, passes) if look == "is-now" else None,
+        since=since,
+        elapsed=elapsed(since, now) if since else "",
         sentence=own[-1].sentence if own else "",
         usual=_usual_words(usual) if look == "is-now" else "",
     )

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from backups.domain.actions import Action
 from backups.domain.execution import BranchFate, BranchPurpose, Purpose
@@ -118,6 +118,56 @@ class RequestPage:
         return next((b for b in self.owned if b.purpose == purpose and b.fate in alive), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The few facts by which an open page knows that it is out of date."""
+
+    request: RestoreRequest
+    run: Execution | None
+    votes: int
+    comments: int
+    resolution_id: int | None
+
+    @property
+    def state(self) -> RequestState:
+        return RequestState(self.request.state)
+
+    @property
+    def mark(self) -> str:
+        """Changes whenever more than a clock on the page would change."""
+        run = f"{self.run.pk}.{self.run.state}.{self.run.review_round}" if self.run else ""
+        parts = (self.state.value, self.request.revision, self.votes, self.comments, run, self.resolution_id or "")
+        return "-".join(str(part) for part in parts)
+
+
+def watched(page: RequestPage) -> Watched:
+    """The same facts out of a page that was read anyway."""
+    return Watched(
+        request=page.request,
+        run=page.preparation if page.state is RequestState.PREPARING else page.restore_run,
+        votes=len(page.current_votes),
+        comments=len(page.comments),
+        resolution_id=page.resolution.pk if page.resolution else None,
+    )
+
+
+def watch_request(request: RestoreRequest) -> Watched:
+    """Reads them alone: open pages ask every second or so."""
+    purpose = Purpose.PREPARE if request.state == RequestState.PREPARING else Purpose.RESTORE
+    resolution = _open_resolution(request)
+    return Watched(
+        request=request,
+        run=_with_steps(Execution.objects.filter(request=request, purpose=purpose)).order_by("-pk").first(),
+        votes=request.votes.filter(packet=request.packet_id, taken_back_at__isnull=True).count(),
+        comments=request.comments.count(),
+        resolution_id=resolution.pk if resolution else None,
+    )
+
+
+def _with_steps(runs: QuerySet[Execution]) -> QuerySet[Execution]:
+    return runs.prefetch_related(Prefetch("steps", queryset=ExecutionStep.objects.order_by("started_at", "pk")))
+
+
 def find_request(request_id: int) -> RestoreRequest | None:
     """The request with what every page of it shows."""
     return (
@@ -192,12 +242,10 @@ def person_name(person: User) -> str:
 
 
 def _runs(request: RestoreRequest) -> list[Execution]:
-    steps = ExecutionStep.objects.order_by("started_at", "pk")
     checks = CheckResult.objects.order_by("-review_round", "position")
     return list(
-        Execution.objects.filter(request=request, purpose__in=[Purpose.PREPARE, Purpose.RESTORE])
+        _with_steps(Execution.objects.filter(request=request, purpose__in=[Purpose.PREPARE, Purpose.RESTORE]))
         .prefetch_related(
-            Prefetch("steps", queryset=steps),
             Prefetch("checks", queryset=checks),
             Prefetch("intents", queryset=Intent.objects.order_by("number")),
         )

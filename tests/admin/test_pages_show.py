@@ -250,6 +250,15 @@ def test_lists_cost_the_same_whatever_their_length(people, scenes, log_in, djang
             client.get(url)
 
 
+@pytest.mark.parametrize("state", ["pending", "running", "preparing"])
+def test_what_open_pages_ask_for_all_the_time_is_cheap(people, scenes, log_in, django_assert_max_num_queries, state):
+    client, request = log_in(people.bob), getattr(scenes, state)()
+    page = client.get(reverse("ops:request", args=[request.pk])).content.decode()
+    with django_assert_max_num_queries(15):
+        answer = client.get(reverse("ops:live", args=[request.pk]))
+    assert f'data-live-mark="{answer.headers["X-Live-Mark"]}"' in page
+
+
 @pytest.mark.parametrize(("state", "most"), [("pending", 34), ("running", 38), ("completed", 36)])
 def test_the_request_page_costs_a_fixed_number_of_queries(
     people, scenes, log_in, django_assert_max_num_queries, state, most

@@ -123,7 +123,7 @@ def your_part(page: RequestPage) -> str:
     if page.may(Action.CONFIRM):
         return "your confirmation is wanted"
     is_yours = page.request.requester_id == page.actor.user_id
-    if is_yours and page.state in {_S.PREPARING, _S.PENDING, _S.APPROVED}:
+    if is_yours and page.state in {_S.PREPARING, _S.PENDING}:
         return "you asked, so others decide"
     return ""
 

@@ -6,12 +6,13 @@ import datetime as dt
 from typing import Any
 
 from backups.admin import words
-from backups.admin.progress import Progress, progress_of
+from backups.admin.progress import Progress, elapsed
 from backups.admin.restore import blocks, details
 from backups.domain.actions import Action
 from backups.domain.consequence import schema_lines, span
+from backups.domain.execution import CLAIMABLE, ExecutionState
 from backups.domain.restore import OPEN, RequestState, RestoreKind, Scenario, StartMode, WritersStopped
-from backups.selectors.restore_page import RequestPage
+from backups.selectors.restore_page import RequestPage, Watched, watched
 
 _S = RequestState
 #: While one of these lasts, the worker is at work and the page refreshes itself.
@@ -27,20 +28,30 @@ def page_context(page: RequestPage, zone: dt.tzinfo, progress: Progress | None) 
     )
 
 
-def is_moving(page: RequestPage) -> bool:
+def is_moving(seen: Watched) -> bool:
     """True while something runs for the request."""
-    if page.state in MOVING:
+    if seen.state in MOVING:
         return True
-    run = page.restore_run
-    return page.state in {_S.APPROVED, _S.NEEDS_ATTENTION} and run is not None and progress_of(run).is_moving
+    at_work = seen.run is not None and ExecutionState(seen.run.state) in CLAIMABLE
+    return seen.state in {_S.APPROVED, _S.NEEDS_ATTENTION} and at_work
 
 
-def live_mark(page: RequestPage) -> str:
-    """Changes whenever more than a clock on the page would change."""
-    run = page.preparation if page.state is _S.PREPARING else page.restore_run
-    parts = (page.state.value, page.request.revision, len(page.current_votes), len(page.comments))
-    running = f"{run.pk}.{run.state}.{run.review_round}" if run else ""
-    return "-".join(str(part) for part in (*parts, running, page.resolution.pk if page.resolution else ""))
+def moving_context(seen: Watched, progress: Progress | None, now: dt.datetime) -> dict[str, Any]:
+    """What the steps of a run need, on the page and when they are fetched alone."""
+    since = progress.waiting_since if progress else None
+    return {
+        "r": seen.request,
+        "progress": progress,
+        "show_progress": is_moving(seen) and progress is not None,
+        "now_words": details.now_words(seen.request),
+        "elapsed": elapsed(progress.began_at, now) if progress else "",
+        "waiting_seconds": (now - since).total_seconds() if since else 0,
+    }
+
+
+def is_undecided(page: RequestPage) -> bool:
+    """True while people still weigh it: nothing is running and nothing is over."""
+    return page.state in OPEN - {_S.RUNNING, _S.NEEDS_ATTENTION} and page.request.start_asked_at is None
 
 
 def _head(page: RequestPage, zone: dt.tzinfo) -> dict[str, Any]:
@@ -57,7 +68,7 @@ def _head(page: RequestPage, zone: dt.tzinfo) -> dict[str, Any]:
         "stages": blocks.stages(page),
         "deadline": due,
         "deadline_left": span(max(0.0, left)),
-        "is_open": page.state in OPEN - {_S.RUNNING, _S.NEEDS_ATTENTION},
+        "is_open": is_undecided(page),
         "requester": request.requester.get_full_name() or request.requester_name,
         "zone_word": words.zone_word(zone),
         "point_local": words.in_zone(request.point_at, zone, page.now) if request.point_at else "",
@@ -139,17 +150,11 @@ _SHOWN_ELSEWHERE = {"approve", "reject", "pass", "ask", "comment", "file_again"}
 
 
 def _running(page: RequestPage, progress: Progress | None) -> dict[str, Any]:
-    moving = is_moving(page)
-    since = (page.now - progress.began_at).total_seconds() if progress else 0
-    waited = (page.now - progress.waiting_since).total_seconds() if progress and progress.waiting_since else 0
-    return {
-        "progress": progress,
-        "show_progress": moving,
+    seen = watched(page)
+    moving = is_moving(seen)
+    return moving_context(seen, progress, page.now) | {
         "refresh_seconds": 3 if moving else 0,
-        "live_mark": live_mark(page) if moving or page.state in WATCHED else "",
-        "now_words": details.now_words(page),
-        "elapsed": f"{int(since) // 60}:{int(since) % 60:02d}",
-        "waiting_seconds": waited,
+        "live_mark": seen.mark if moving or page.state in WATCHED else "",
         "cannot_stop": page.actions[Action.STOP].refusal if page.state is _S.RUNNING else "",
     }
 

@@ -13,7 +13,7 @@ from backups.domain.execution import CheckOutcome, IntentOutcome
 from backups.domain.packet import ObservedFacts
 from backups.domain.people import Capability
 from backups.domain.restore import OPEN, RequestState, RestoreKind, StartMode, Verb
-from backups.models import CheckResult
+from backups.models import CheckResult, RestoreRequest
 from backups.selectors.restore_page import RequestPage
 
 _S = RequestState
@@ -111,16 +111,16 @@ def effect_is_known(page: RequestPage) -> bool:
     return run is not None and any(intent.outcome == IntentOutcome.APPLIED for intent in run.intents.all())
 
 
-def now_words(page: RequestPage) -> str:
+def now_words(request: RestoreRequest) -> str:
     """What the worker is doing, as a heading."""
-    if page.state is _S.PREPARING:
+    if request.state == _S.PREPARING:
         return "Gathering the facts"
-    if page.state is _S.NEEDS_ATTENTION:
+    if request.state == _S.NEEDS_ATTENTION:
         return "Looking again"
-    who = f" Started by {page.request.start_asked_by_name}." if page.request.start_asked_by_name else ""
-    if page.state is _S.APPROVED:
+    who = f" Started by {request.start_asked_by_name}." if request.start_asked_by_name else ""
+    if request.state == _S.APPROVED:
         return f"Starting.{who}"
-    verb = "Making the copy" if page.request.kind == RestoreKind.NEW_BRANCH else f"Restoring {page.request.branch.name}"
+    verb = "Making the copy" if request.kind == RestoreKind.NEW_BRANCH else f"Restoring {request.branch.name}"
     return f"{verb}.{who}"
 
 

@@ -13,14 +13,20 @@ from django.utils import timezone
 from backups.admin.access import for_people_who_may
 from backups.admin.frame import reader_zone_name, render
 from backups.admin.progress import Progress, progress_of
-from backups.admin.restore.context import is_moving, live_mark, page_context
+from backups.admin.restore.context import is_moving, moving_context, page_context
 from backups.admin.words import zone_or_utc
 from backups.domain.execution import Purpose
 from backups.domain.people import Actor, Capability
-from backups.domain.restore import RequestState
 from backups.models import RestoreRequest
 from backups.selectors.progress import usual_times
-from backups.selectors.restore_page import RequestPage, find_request, request_page
+from backups.selectors.restore_page import (
+    RequestPage,
+    Watched,
+    find_request,
+    request_page,
+    watch_request,
+    watched,
+)
 from backups.services.observed_now import FRESH_FOR, WHILE, ask_for_observed_now
 from backups.services.restore.attention import drop_resolution, look_again, verify_again
 from backups.services.restore.draft import submit_request
@@ -49,12 +55,11 @@ def _have_counted_again(found: RestoreRequest, actor: Actor) -> None:
 @for_people_who_may(Capability.READ_REQUESTS)
 def live(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """The moving part alone. Its mark tells the script when the whole page is out of date."""
-    page = request_page(get_request(pk), actor)
-    progress = _progress(page)
-    context = page_context(page, zone_or_utc(reader_zone_name(request)), progress)
-    response = render(request, "restore/live.html", context)
-    response.headers["X-Live-Mark"] = live_mark(page)
-    response.headers["X-Live-Replace"] = "yes" if progress and is_moving(page) else "no"
+    seen = watch_request(get_request(pk))
+    progress = _progress(seen)
+    response = render(request, "restore/live.html", moving_context(seen, progress, timezone.now()))
+    response.headers["X-Live-Mark"] = seen.mark
+    response.headers["X-Live-Replace"] = "yes" if progress and is_moving(seen) else "no"
     return response
 
 
@@ -62,7 +67,7 @@ def request_response(
     request: HttpRequest, page: RequestPage, more: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
     """The request page for one reader, with what a refused form adds."""
-    context = page_context(page, zone_or_utc(reader_zone_name(request)), _progress(page))
+    context = page_context(page, zone_or_utc(reader_zone_name(request)), _progress(watched(page)))
     return render(request, "restore/page.html", context | (more or {}), status=status)
 
 
@@ -74,11 +79,10 @@ def get_request(pk: int) -> RestoreRequest:
     return found
 
 
-def _progress(page: RequestPage) -> Progress | None:
-    run = page.preparation if page.state is RequestState.PREPARING else page.restore_run
-    if run is None:
+def _progress(seen: Watched) -> Progress | None:
+    if seen.run is None:
         return None
-    return progress_of(run, usual_times(Purpose(run.purpose)) if is_moving(page) else None)
+    return progress_of(seen.run, usual_times(Purpose(seen.run.purpose)) if is_moving(seen) else None)
 
 
 def _act(capability: Capability, service: Callable[..., object], done: str) -> Callable[..., Any]:
