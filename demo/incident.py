@@ -34,6 +34,7 @@ class Story:
     children: Children
     began: float = field(default_factory=time.monotonic)
     quiet: bool = False
+    _browsers: dict[str, Browser] = field(default_factory=dict)
 
     def tell(self, text: str) -> None:
         """One line of the timeline."""
@@ -47,10 +48,12 @@ class Story:
         self.tell(f"checked: {what}")
 
     def person(self, login: str) -> Browser:
-        """Somebody at the log-in page, logged in."""
-        browser = Browser(self.stack.site)
-        browser.log_in(login, self.stack.password)
-        return browser
+        """Somebody's browser, logged in when it is first used."""
+        if login not in self._browsers:
+            browser = Browser(self.stack.site)
+            browser.log_in(login, self.stack.password)
+            self._browsers[login] = browser
+        return self._browsers[login]
 
     def request(self, number: int) -> dict[str, Any]:
         """The request's row."""

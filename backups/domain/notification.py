@@ -20,6 +20,7 @@ class Topic(StrEnum):
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
+    START_WANTED = "start_wanted"
     STARTED = "started"
     COMPLETED = "completed"
     FAILED = "failed"
@@ -46,6 +47,7 @@ _SENTENCES: dict[Topic, str] = {
     Topic.REJECTED: "{reference} was rejected. Nothing was changed.",
     Topic.WITHDRAWN: "{reference} was withdrawn. Nothing was changed; no vote is needed any more.",
     Topic.EXPIRED: "{reference} ran out of time. Nothing was changed; no vote is needed any more.",
+    Topic.START_WANTED: "{reference} is approved and was not started: another restore of {branch} is not closed.",
     Topic.STARTED: "{reference} was started: {deed}.",
     Topic.COMPLETED: "{reference} is done: {deed}. The page says what was checked.",
     Topic.FAILED: "{reference} did not run, so {branch} is as it was. The page says why.",

@@ -95,8 +95,8 @@ def approve_when_agreed(request: RestoreRequest, *, actor: Actor, now: dt.dateti
         },
     )
     tell(topic=Topic.APPROVED, request=request)
-    if request.start_mode == StartMode.AT_ONCE:
-        order_start(request, actor=actor, now=now)
+    if request.start_mode == StartMode.AT_ONCE and not order_start(request, actor=actor, now=now):
+        tell(topic=Topic.START_WANTED, request=request)
     return True
 
 

@@ -260,3 +260,15 @@ def test_whoever_can_vote_is_told_at_once(people, request_pending):
     assert {"bob", "carol"} <= set(told)
     assert set(eligible_voters(request_pending)) == {people.bob.user, people.carol.user}
     assert all(len(m.text) <= 200 for m in OutboxMessage.objects.all())
+
+
+def test_a_start_that_another_restore_keeps_away_is_left_to_a_person_who_is_told(people, request_pending):
+    factories.approve(request_pending, people.bob, people.carol)
+    start_request(
+        actor=people.alice.actor, request_id=request_pending.pk, writers_stopped=WritersStopped.YES, minutes=30
+    )
+    other = factories.pending(people.alice, request_pending.branch, start_mode=StartMode.AT_ONCE)
+    factories.approve(other, people.bob, people.carol)
+    other.refresh_from_db()
+    assert (other.state, other.start_mode) == (RequestState.APPROVED, StartMode.BY_HAND)
+    assert OutboxMessage.objects.filter(topic="start_wanted", person=people.alice.user).exists()
