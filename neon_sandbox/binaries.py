@@ -148,7 +148,8 @@ def _first_number(text: str) -> int:
 
 
 def _major(version: str) -> int:
-    return _first_number(version.split(")")[-1])
+    # Distributions append their own: "postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)".
+    return _first_number(version.partition(") ")[2])
 
 
 def _runnable_bin_dir(bin_dir: Path, home: Path, account: Account | None) -> tuple[Path, str]:

@@ -94,6 +94,18 @@ def test_failing_to_start_tells_why(cluster: Cluster, tools: Tools) -> None:
     assert cluster.running_pid() is None
 
 
+@pytest.mark.parametrize(
+    ("said", "major"),
+    [
+        ("postgres (PostgreSQL) 18.6", 18),
+        ("postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)", 15),
+        ("postgres (PostgreSQL) 19beta1", 19),
+    ],
+)
+def test_the_major_version_is_read_from_what_any_build_says(said: str, major: int) -> None:
+    assert binaries._major(said) == major
+
+
 def test_another_major_version_is_refused(cluster: Cluster) -> None:
     cluster.stop()
     version = cluster.data_dir / "PG_VERSION"
