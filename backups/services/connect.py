@@ -174,9 +174,7 @@ def _try_key(wanted: Project, api_key: Secret) -> str:
 
 
 def _refuse_own_home(neon_project_id: str, name: str, hosts: Sequence[str]) -> None:
-    """Endpoints on this machine differ by port, which Neon does not tell here; they are compared when connected to."""
-    known = frozenset(normal_address(host, 5432) for host in hosts)
-    if portal_lies_in(neon_project_id=neon_project_id, addresses=known):
+    if portal_lies_in(neon_project_id=neon_project_id, addresses=frozenset(_addresses_of(hosts))):
         raise ConnectRefused("own_home", f"{SENTENCE.format(project=name)} Nothing was stored.")
 
 
@@ -218,8 +216,13 @@ def _key_line(client: NeonClient) -> Line:
 
 def _endpoint_addresses(client: NeonClient, project: Project) -> list[str]:
     found = client.endpoints.list(project.neon_project_id)
-    hosts = [endpoint.host for endpoint in found if endpoint.host]
-    return [normal_address(host, 5432) for host in hosts if ":" not in normal_address(host, 5432)]
+    return _addresses_of([endpoint.host for endpoint in found if endpoint.host])
+
+
+def _addresses_of(hosts: Sequence[str]) -> list[str]:
+    """Endpoints on this machine differ by port, which Neon does not tell here; they are compared when connected to."""
+    addresses = [normal_address(host, 5432) for host in hosts]
+    return [address for address in addresses if ":" not in address]
 
 
 def _examine_branch(

@@ -201,6 +201,15 @@ def test_a_branch_beside_the_portals_own_database_is_told(sandbox: RunningSandbo
         refuse_to_start_inside_a_managed_project()
 
 
+def test_a_sandbox_beside_a_portal_on_the_usual_port_is_not_taken_for_its_home(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The connection is open already; only what the settings say is changed.
+    monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+    monkeypatch.setitem(connection.settings_dict, "PORT", "5432")
+    assert lines(connect(sandbox))["own_home"]["status"] == "ok"
+
+
 def test_pooled_and_direct_host_are_one_address() -> None:
     pooled = normal_address("EP-calm-sea-12345678-pooler.us-east-2.aws.neon.tech", 6543)
     assert pooled == normal_address("ep-calm-sea-12345678.us-east-2.aws.neon.tech", 5432)
@@ -212,6 +221,7 @@ def test_the_command_connects_labels_and_shows(sandbox: RunningSandbox, settings
     out = StringIO()
     call_command("connect", project=sandbox.project_id, api_host=sandbox.url, production=["main"], stdout=out)
     assert ProtectedBranch.objects.get().label == "production"
+    assert "ok          Used for (main)" in out.getvalue()
     assert "to do       History window" in out.getvalue()
     assert sandbox.api_key not in out.getvalue()
 

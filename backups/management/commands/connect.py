@@ -39,8 +39,7 @@ class Command(BaseCommand):
         actor = command_actor("connect", operator=getpass.getuser())
         try:
             for project in self._projects(actor, options):
-                self._label(actor, project, options["production"])
-                self._show(project)
+                self._show(self._labelled(actor, project, options["production"]))
         except ConnectRefused as refused:
             raise CommandError(refused.sentence) from None
 
@@ -63,6 +62,13 @@ class Command(BaseCommand):
                 "Nothing was stored."
             )
         return [examine_project(actor=actor, project_id=project.pk) for project in known]
+
+    def _labelled(self, actor: Actor, project: Project, names: list[str]) -> Project:
+        """With a report that knows of the labels."""
+        if not names:
+            return project
+        self._label(actor, project, names)
+        return examine_project(actor=actor, project_id=project.pk)
 
     def _label(self, actor: Actor, project: Project, names: list[str]) -> None:
         """One person may guard a branch more; a lower label takes two people and is given in the portal."""
