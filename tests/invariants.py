@@ -137,7 +137,9 @@ def _every_intent_settles_once() -> None:
         assert types["execution.intent"] == 1, f"I5: intent {intent.pk} has {types}"
         ends = types["execution.submitted"] + types["execution.adopted"]
         ends += types["execution.absent"] + types["execution.not_taken"]
-        assert ends == 1, f"I5: intent {intent.pk} ended {ends} times: {types}"
+        # A denial that turned out to be doubtful is followed by what was found instead.
+        doubts = types["execution.effect_unknown"] if types["execution.not_taken"] else 0
+        assert 1 <= ends <= 1 + doubts, f"I5: intent {intent.pk} ended {ends} times: {types}"
 
 
 def _ledger_is_canonical() -> None:

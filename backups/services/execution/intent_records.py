@@ -63,7 +63,8 @@ def write_intent(
             created_at=now,
             call_deadline_at=deadline,
         )
-        record_run(run, type="execution.intent", details=_about(intent))
+        before = parse_time(intent.facts.get("last_reset_at") or "")
+        record_run(run, type="execution.intent", details=_about(intent) | {"last_reset_at": before})
         crash_point("before_intent_commit")
     return intent
 
@@ -113,6 +114,18 @@ def settle_unknown(context: StepContext, intent: Intent, sentence: str) -> None:
         _tell(context, intent, "execution.effect_unknown", outcome=Outcome.UNKNOWN)
 
 
+def doubt_refusal(run: Execution, name: str) -> None:
+    """Neon denied the newest call, and its trace is there: whoever looks again asks for its effect.
+
+    Runs in the transaction that ends the step.
+    """
+    denied = Intent.objects.filter(execution=run, name=name, outcome=IntentOutcome.REFUSED).order_by("-number").first()
+    if denied is None:
+        return
+    Intent.objects.filter(pk=denied.pk).update(outcome=IntentOutcome.UNKNOWN, settled_at=None)
+    record_run(run, type="execution.effect_unknown", details=_about(denied), outcome=Outcome.UNKNOWN)
+
+
 def _settle(intent: Intent, outcome: IntentOutcome, *, operation_ids: Sequence[str] = (), sentence: str = "") -> None:
     """Only an unsettled intent can be settled. Raises FencedOff when somebody else has done so since."""
     now = database_now()
@@ -153,5 +166,4 @@ def _about(intent: Intent) -> dict[str, Detail]:
         "effect": intent.kind,
         "branch_name": intent.name,
         "fence": intent.fence,
-        "last_reset_at": parse_time(intent.facts.get("last_reset_at") or ""),
     }

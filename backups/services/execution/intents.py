@@ -181,9 +181,13 @@ def _send(context: StepContext, change: Change) -> IntentResult:
     return Applied(intent, adopted=False)
 
 
+#: Answered at the door, before anybody looks at the order.
+_AT_THE_DOOR = frozenset({None, 401, 423, 429})
+
+
 def _refused(context: StepContext, change: Change, intent: Intent, error: NeonError) -> IntentResult:
-    """Neon says that it did nothing with this call. An earlier, lost one may be why: its effect is looked for."""
-    if isinstance(error, NeonRefused) and not error.not_ready_yet:
+    """Neon says that it did nothing with this call. An earlier, lost one may be why, so its effect is looked for."""
+    if error.status not in _AT_THE_DOOR:
         found = change.look_up(intent)
         if isinstance(found, Found):
             return _adopt(context, intent, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backups.domain.execution import Step
 from backups.domain.packet import drifted
@@ -14,8 +15,9 @@ from backups.neon.types import Branch, Operation
 from backups.selectors.clock import database_now
 from backups.services.bound_facts import read_bound_facts
 from backups.services.execution.context import StepContext
+from backups.services.execution.intent_records import doubt_refusal
 from backups.services.execution.lookups import facts_before, recent_operations, unfinished
-from backups.services.execution.restore_common import no_effect, wait_for_neon
+from backups.services.execution.restore_common import halt, no_effect, wait_for_neon
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
 from backups.services.execution.waits import backoff_seconds, wait_after
 from backups.services.restore.packet import void_for_drift
@@ -58,6 +60,8 @@ def _ask_again(context: StepContext, waiting_for: str, sentence: str) -> StepRes
 
 def _look(context: StepContext) -> StepResult:
     branches = context.client.branches.list(context.project_id)
+    if _was_done_after_all(context, branches):
+        return _contradicted(context)
     changed = _changed_since_the_votes(context, branches)
     if changed:
         return _drift(context, changed)
@@ -65,6 +69,25 @@ def _look(context: StepContext) -> StepResult:
         return Advance(to=Step.SUBMIT, sentence="Nothing that was voted on has changed.")
     operations = recent_operations(context, since=database_now())
     return _obstacle(context, branches, operations) or _ready(context, branches, operations)
+
+
+def _was_done_after_all(context: StepContext, branches: Sequence[Branch]) -> bool:
+    """Once an order went out, our name at Neon is no obstacle but a trace: nothing may be called without effect."""
+    if context.request.state != RequestState.RUNNING or not RestoreKind(context.request.kind).overwrites:
+        return False
+    return any(branch.name == context.request.preserve_name for branch in branches)
+
+
+def _contradicted(context: StepContext) -> StepResult:
+    name = context.request.preserve_name
+    halted = halt("effect_unclear", f"Neon said that it did nothing with the order, yet {name} exists.")
+
+    def commit(run: Execution) -> None:
+        doubt_refusal(run, name)
+        if halted.commit is not None:
+            halted.commit(run)
+
+    return replace(halted, commit=commit)
 
 
 def _changed_since_the_votes(context: StepContext, branches: Sequence[Branch]) -> list[str]:

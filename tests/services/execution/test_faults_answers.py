@@ -9,6 +9,7 @@ import pytest
 from backups.domain.restore import RequestState
 from backups.models import Execution, LedgerEvent
 from backups.services.execution.advance import advance
+from backups.services.restore.attention import look_again
 from tests.services.execution.scene import Scene, intents, work
 
 RESTORE: dict[str, Any] = {"method": "POST", "path": "/restore$"}
@@ -60,6 +61,31 @@ def test_it_is_sent_again_only_after_the_first_was_proven_absent(
     assert len(scene.restores()) == 1
     waited = (second.created_at - first.call_deadline_at).total_seconds()
     assert waited >= settings.EXECUTION_SETTLE_SECONDS
+    scene.assert_invariants()
+
+
+def test_an_answer_that_denies_what_was_done_is_not_believed(scene: Scene) -> None:
+    """A 503 in Neon's own form means that nothing was done; it is looked up all the same."""
+    run = scene.started()
+    scene.sandbox.faults.add("error_after_success", status=503, **RESTORE)
+    work(run)
+    assert run.outcome_code == "completed", run.halt_sentence
+    assert len(scene.attempts()) == len(scene.restores()) == 1
+    scene.assert_invariants()
+
+
+def test_an_order_denied_at_the_door_and_done_all_the_same_ends_with_a_person(scene: Scene) -> None:
+    run = scene.started()
+    scene.sandbox.faults.add("error_after_success", status=423, **RESTORE)
+    work(run)
+    assert (run.state, run.halt_code) == ("halted", "effect_unclear")
+    assert run.request is not None
+    run.request.refresh_from_db()
+    assert run.request.state == RequestState.NEEDS_ATTENTION
+    look_again(actor=scene.people.bob.actor, request_id=run.request.pk)
+    work(run)
+    assert (run.state, run.halt_code) == ("halted", "completed")
+    assert len(scene.restores()) == 1
     scene.assert_invariants()
 
 
