@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _stay(story: Story, stack: Stack, children: Children) -> None:
-    number = file_restore(story, do_damage(stack.dsn).good_at)
+    number = file_restore(story, do_damage(stack.dsn, third=1).good_at)
     story.wait_for_state(number, "pending")
     people = "\n".join(f"    {login:<8} {role}" for login, role, _ in PEOPLE)
     say(

@@ -15,17 +15,18 @@ from demo.traffic import Acknowledged
 #: What somebody's clean-up script deletes by mistake: every third medication's log, with what refers to it.
 _FORGET = """
     UPDATE notifications SET medication_log_id = NULL
-    WHERE medication_log_id IN (SELECT id FROM medication_logs WHERE medication_id %% 3 = 0 AND id <= %(newest)s)"""
-_DELETE = "DELETE FROM medication_logs WHERE medication_id %% 3 = 0 AND id <= %(newest)s"
+    WHERE medication_log_id IN (
+        SELECT id FROM medication_logs WHERE medication_id %% 3 = %(third)s AND id <= %(newest)s)"""
+_DELETE = "DELETE FROM medication_logs WHERE medication_id %% 3 = %(third)s AND id <= %(newest)s"
 _PRESENT = """
     SELECT count(*) FROM {} AS row
     JOIN unnest(%(ids)s::bigint[], %(times)s::timestamptz[]) AS wanted (id, at)
       ON row.id = wanted.id AND row.created_at = wanted.at"""
 _CONTENT = """
     SELECT id, hashtextextended(log::text, 0), updated_at
-    FROM medication_logs log WHERE medication_id %% 3 = 0 AND id <= %(newest)s"""
+    FROM medication_logs log WHERE medication_id %% 3 = %(third)s AND id <= %(newest)s"""
 _TO_THE_NEXT_SECOND = "SELECT pg_sleep(1.005 - extract(milliseconds FROM clock_timestamp()) % 1000 / 1000)"
-_COUNT = "SELECT count(*) FROM medication_logs WHERE medication_id %% 3 = 0 AND id <= %(newest)s"
+_COUNT = "SELECT count(*) FROM medication_logs WHERE medication_id %% 3 = %(third)s AND id <= %(newest)s"
 
 
 @dataclass(frozen=True)
@@ -33,38 +34,40 @@ class Damage:
     """The last good moment, what was deleted after it, and a hash of each row as it was."""
 
     good_at: dt.datetime
-    newest_id: int
+    which: Mapping[str, int]
     rows: int
     content: Mapping[int, int]
 
 
-def do_damage(dsn: str) -> Damage:
+def do_damage(dsn: str, *, third: int = 0) -> Damage:
     """Deletes the rows for good while others write. Returns what was lost, and the whole second before it.
 
-    The script holds its table for up to a second, so that the rows at `good_at` are known exactly.
+    `third`: which of every three medications is hit. The script holds its table for up to a second, so that the rows
+    at `good_at` are known exactly.
     """
     with psycopg.connect(dsn, autocommit=True) as connection, connection.transaction():
         connection.execute("LOCK TABLE medication_logs IN SHARE ROW EXCLUSIVE MODE")
         connection.execute(_TO_THE_NEXT_SECOND)
         at = _one(connection, "SELECT date_trunc('second', clock_timestamp())")
         newest = _one(connection, "SELECT max(id) FROM medication_logs")
-        before = connection.execute(_CONTENT, {"newest": newest}).fetchall()
-        connection.execute(_FORGET, {"newest": newest})
-        rows = connection.execute(_DELETE, {"newest": newest}).rowcount
+        which = {"newest": newest, "third": third}
+        before = connection.execute(_CONTENT, which).fetchall()
+        connection.execute(_FORGET, which)
+        rows = connection.execute(_DELETE, which).rowcount
     content = {row_id: content for row_id, content, _ in before}
-    return Damage(good_at=at, newest_id=newest, rows=rows, content=content)
+    return Damage(good_at=at, which=which, rows=rows, content=content)
 
 
 def rows_there(dsn: str, damage: Damage) -> int:
     """How many of the deleted rows the database holds now."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        return int(_one(connection, _COUNT, {"newest": damage.newest_id}))
+        return int(_one(connection, _COUNT, damage.which))
 
 
 def not_as_before(dsn: str, damage: Damage, *, since: dt.datetime) -> int:
     """How many deleted rows are missing, or differ without having been written to after `since`."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        rows = connection.execute(_CONTENT, {"newest": damage.newest_id}).fetchall()
+        rows = connection.execute(_CONTENT, damage.which).fetchall()
     good = {row_id for row_id, content, at in rows if damage.content.get(row_id) == content or at >= since}
     return len(damage.content.keys() - good)
 

@@ -153,7 +153,8 @@ class CheckResult(models.Model):
     subject = models.CharField(max_length=200, blank=True)
     title = models.CharField(max_length=200)
     is_required = models.BooleanField()
-    outcome = models.CharField(max_length=20, choices=choices(CheckOutcome), null=True)
+    # Null: the check has not ended, which no word for an outcome says.
+    outcome = models.CharField(max_length=20, choices=choices(CheckOutcome), null=True)  # noqa: DJ001
     sentence = models.CharField(max_length=400, blank=True)
     figures = models.JSONField(default=dict)
     cursor = models.JSONField(null=True)
@@ -163,7 +164,9 @@ class CheckResult(models.Model):
     class Meta:
         ordering = ["execution", "review_round", "position"]
         constraints = [
-            models.UniqueConstraint(fields=["execution", "review_round", "database", "code", "subject"], name="check_once"),
+            models.UniqueConstraint(
+                fields=["execution", "review_round", "database", "code", "subject"], name="check_once"
+            ),
             models.CheckConstraint(
                 condition=Q(outcome__isnull=True) | Q(outcome__in=[o.value for o in CheckOutcome]), name="check_outcome"
             ),

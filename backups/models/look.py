@@ -40,6 +40,9 @@ class Look(models.Model):
     class Meta:
         constraints = [one_of("state", LookState, "look_state")]
 
+    def __str__(self) -> str:
+        return f"L-{self.pk:04d}"
+
     @property
     def point(self) -> RestorePoint:
         """The moment as a domain value."""
@@ -49,6 +52,3 @@ class Look(models.Model):
     def copy_name(self) -> str:
         """The name of the copy at Neon."""
         return f"look_L-{self.pk:04d}"
-
-    def __str__(self) -> str:
-        return f"L-{self.pk:04d}"

@@ -41,7 +41,8 @@ class ProtectedBranch(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="branches")
     neon_branch_id = models.CharField(max_length=60)
     name = models.CharField(max_length=256)
-    label = models.CharField(max_length=20, choices=choices(Environment), null=True, blank=True)
+    # Null: nobody has classified it yet, which is not the same as an empty answer.
+    label = models.CharField(max_length=20, choices=choices(Environment), null=True, blank=True)  # noqa: DJ001
     is_root = models.BooleanField(null=True)
     is_default = models.BooleanField(default=True)
     is_neon_protected = models.BooleanField(default=True)
@@ -61,6 +62,9 @@ class ProtectedBranch(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.project.name} / {self.name}"
+
     @property
     def environment(self) -> Environment:
         """The environment that counts for policy; unclassified is production."""
@@ -69,9 +73,6 @@ class ProtectedBranch(models.Model):
             is_default=self.is_default,
             is_neon_protected=self.is_neon_protected,
         )
-
-    def __str__(self) -> str:
-        return f"{self.project.name} / {self.name}"
 
 
 class TableMeaning(models.Model):
@@ -127,7 +128,10 @@ class PolicyVersion(models.Model):
 
 
 class OwnedBranch(models.Model):
-    """A branch at Neon that exists because of the portal. Its name is chosen before the call, so it can be found again."""
+    """A branch at Neon that exists because of the portal.
+
+    Its name is chosen before the call, so that it can be found again after a lost answer.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="owned_branches")
     name = models.CharField(max_length=256)

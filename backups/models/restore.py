@@ -121,6 +121,9 @@ class RestoreRequest(models.Model):
             models.Index(fields=["branch", "-created_at"], name="request_by_branch"),
         ]
 
+    def __str__(self) -> str:
+        return self.reference
+
     @property
     def reference(self) -> str:
         """The name that people say: R-0142."""
@@ -145,9 +148,6 @@ class RestoreRequest(models.Model):
     def preview_name(self) -> str:
         """The name of the copy that the present revision's facts were read from."""
         return f"preview_{self.reference}_{self.revision}"
-
-    def __str__(self) -> str:
-        return self.reference
 
 
 class RestoreTransition(models.Model):
@@ -200,7 +200,7 @@ class Vote(models.Model):
     class Choice(models.TextChoices):
         APPROVE = "approve"
         REJECT = "reject"
-        PASS = "pass"
+        PASS = "pass"  # noqa: S105 - a vote, not a password
 
     request = models.ForeignKey(RestoreRequest, on_delete=models.PROTECT, related_name="votes")
     packet = models.ForeignKey(DecisionPacket, on_delete=models.PROTECT, related_name="votes")

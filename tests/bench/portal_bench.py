@@ -15,10 +15,11 @@ from typing import Any
 
 import psycopg
 
+from backups.neon.branches import NewEndpoint
 from backups.neon.client import NeonClient
 from backups.neon.operations import Polling
 from backups.neon.secret import Secret
-from backups.neon.types import Branch, NewEndpoint
+from backups.neon.types import Branch
 from backups.verification import CheckContext, Unfinished, plan_checks, run_check
 from backups.verification.dsn import Dsn
 from demo.incident import Story, file_restore, vote

@@ -146,7 +146,9 @@ def insert(event: LedgerEvent, **changed: str) -> None:
     row = {"id": "01a202e9-0117-7d0e-ad18-95853c4aff61", "actor_name": "forged"}
     row["body"] = event.body.replace(str(event.pk), row["id"])
     for text, other in changed.items():
-        row["body"] = row["body"].replace(*other.split("=>")) if text != "id" else row["body"]
+        if text != "id":
+            old, _, new = other.partition("=>")
+            row["body"] = row["body"].replace(old, new)
     run_with = "INSERT INTO backups_ledgerevent (id, body, actor_name) VALUES (%s, %s, %s)"
     with connection.cursor() as cursor:
         cursor.execute(run_with, [changed.get("id", row["id"]), row["body"], row["actor_name"]])
