@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.factories import PASSWORD
 
@@ -22,7 +22,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PHONE = {"width": 360, "height": 740}
+PHONE = {"width": 360, "height": 640}
 LAPTOP = {"width": 1280, "height": 800}
 PATIENCE_MILLISECONDS = 10_000
 
@@ -63,7 +63,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         contexts.append(context)
         page = context.new_page()
-        _watch(page, problems)
+        watch(page, problems)
         return page
 
     yield open_one
@@ -75,15 +75,28 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 def log_in(page: Page, url: str, username: str, *, password: str = PASSWORD) -> None:
     """Through the form, as people do."""
     page.goto(f"{url}/login/")
-    page.get_by_label("User name").fill(username)
+    fill_in_log_in(page, username, password=password)
+
+
+def fill_in_log_in(page: Page, username: str, *, password: str = PASSWORD) -> None:
+    """On whatever page asked for it."""
+    page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
 
 
-def _watch(page: Page, problems: list[str]) -> None:
+def watch(page: Page, problems: list[str]) -> None:
+    """Collects what the browser's console and network say is wrong; a violated policy is an error of the console."""
+
     def on_console(message: ConsoleMessage) -> None:
         if message.type == "error":
             problems.append(f"{page.url}: {message.text}")
 
+    def on_failed(request: Request) -> None:
+        # Who leaves a page leaves its open questions behind.
+        if request.failure != "net::ERR_ABORTED":
+            problems.append(f"{page.url}: {request.url} failed, {request.failure}")
+
     page.on("console", on_console)
     page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
+    page.on("requestfailed", on_failed)
