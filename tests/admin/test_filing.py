@@ -152,6 +152,12 @@ def test_a_secret_in_the_reason_is_refused_and_not_kept(alice, branch):
     assert not RestoreRequest.objects.exists()
 
 
+def test_the_form_says_who_can_vote_and_warns_when_the_rule_cannot_be_met(people, alice, branch):
+    assert "Bob, Carol can vote now." in text_of(alice.get(NEW))
+    people.carol.user.groups.clear()
+    assert "Bob can vote now, so replacing production can't be approved at present." in text_of(alice.get(NEW))
+
+
 def test_nothing_defaults_to_overwriting(alice):
     html = alice.get(NEW).content.decode()
     assert "checked" in html.split('value="new_branch"')[1].split(">")[0]

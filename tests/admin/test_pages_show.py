@@ -17,7 +17,8 @@ pytestmark = pytest.mark.django_db
 
 STATES = (
     "draft", "preparing", "pending", "half_approved", "approved", "copy_pending", "started", "waiting", "running",
-    "completed", "unverified", "unknown_effect", "proposed", "rejected", "withdrawn", "expired", "failed",
+    "completed", "undo_pending", "unverified", "unknown_effect", "proposed", "rejected", "withdrawn",
+    "expired", "failed",
 )  # fmt: skip
 
 
@@ -105,6 +106,14 @@ def test_an_expired_request_says_that_nothing_was_changed_and_offers_to_file_aga
     assert "The point can still be restored until" in words
     answer = log_in(people.alice).get(reverse("ops:file"), {"like": request.pk})
     assert 'value="INC-881"' in answer.content.decode()
+
+
+def test_an_undo_says_what_it_undoes_and_that_one_vote_is_enough_soon_after(people, scenes, log_in):
+    request = scenes.undo_pending()
+    words = show(log_in(people.bob), request)
+    assert f"Undo {request.undo_of.reference}: take production back to before it?" in words
+    assert f"to what {request.undo_of.preserve_name} holds" in words
+    assert "0 of 1" in words
 
 
 def test_a_running_request_shows_its_steps_and_refreshes_without_script(people, scenes, log_in):

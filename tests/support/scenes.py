@@ -27,7 +27,7 @@ from backups.models import (
 from backups.selectors.clock import database_now
 from backups.services.restore import outcome
 from backups.services.restore.attention import propose_resolution
-from backups.services.restore.draft import draft_request
+from backups.services.restore.draft import draft_request, draft_undo, submit_request
 from backups.services.restore.running import mark_running
 from backups.services.restore.start import start_request
 from backups.services.restore.transition import change_state, lock_request
@@ -150,6 +150,13 @@ class Scenes:
 
     def completed(self) -> RestoreRequest:
         return self.finish(self.running())
+
+    def undo_pending(self) -> RestoreRequest:
+        restore, actor = self.completed(), self.people.alice.actor
+        draft = draft_undo(actor=actor, request_id=restore.pk, reason="The deletion was wanted after all.")
+        request = submit_request(actor=actor, request_id=draft.pk)
+        self._publish(request, migration_head={"then": "care.0042", "now": "care.0042"})
+        return request
 
     def approve_by_carol(self, request: RestoreRequest) -> RestoreRequest:
         return approve(request, self.people.carol)

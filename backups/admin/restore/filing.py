@@ -17,7 +17,9 @@ from backups.domain.actions import Action
 from backups.domain.people import Actor, Capability
 from backups.domain.restore import RestoreKind, StartMode
 from backups.models import Look, RestoreRequest
-from backups.selectors.restore_page import find_request, request_page
+from backups.selectors.people import people_with
+from backups.selectors.policy import policy_in_force
+from backups.selectors.restore_page import find_request, person_name, request_page
 from backups.services.restore.draft import Wish, draft_request, draft_undo, edit_request
 from backups.services.restore.errors import InvalidInput, Refused
 
@@ -124,8 +126,14 @@ def _save(request: HttpRequest, form: FilingForm, save: Any, done: str, about: d
 
 def _form_page(request: HttpRequest, form: FilingForm, about: dict[str, Any] | None = None) -> HttpResponse:
     is_undo = bool(about) and about["edited"].kind == RestoreKind.UNDO  # type: ignore[index]
-    context = {"form": form, "is_undo": is_undo} | (about or {})
+    context = {"form": form, "is_undo": is_undo, "policy": policy_in_force()} | _who_can_vote(request) | (about or {})
     return render(request, "restore/file.html", context, status=422 if form.is_bound else 200)
+
+
+def _who_can_vote(request: HttpRequest) -> dict[str, Any]:
+    """Whoever could decide on a request of this person at present."""
+    others = people_with(Capability.VOTE_ON_RESTORE).exclude(pk=request.user.pk)
+    return {"voters": [person_name(person) for person in others]}
 
 
 def _undo_page(request: HttpRequest, actor: Actor, found: RestoreRequest, form: UndoForm) -> HttpResponse:
