@@ -224,9 +224,11 @@ def alternatives(page: RequestPage) -> list[Alternative]:
         policy.production_in_place_votes if production else 0, RestoreKind.IN_PLACE.value,
     )  # fmt: skip
     nothing = Alternative("Do nothing", "what is gone stays gone; more is written meanwhile", "none", None)
+    if page.request.kind == RestoreKind.UNDO:
+        return [Alternative("Do nothing", "nothing; the restored data stay live", "none", None)]
     if page.request.kind == RestoreKind.NEW_BRANCH:
         return [whole, nothing]
-    return [copy, nothing] if page.request.kind == RestoreKind.IN_PLACE else [nothing]
+    return [copy, nothing]
 
 
 _STAGES = ("Filed", "Facts", "Votes", "Start", "Restore", "Verified")
