@@ -297,18 +297,20 @@ Q_CLUSTER: dict[str, Any] = {
 
 # --- Logs -----------------------------------------------------------------------------------------------------
 
+_LOG_LEVEL = optional("LOG_LEVEL", "INFO")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"redact": {"()": "carecircle_ops.logs.RedactingFilter"}},
     "formatters": {"json": {"()": "carecircle_ops.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["redact"]}},
-    "root": {"handlers": ["stderr"], "level": optional("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": _LOG_LEVEL},
     "loggers": {
         # Django's own handlers would mail tracebacks to ADMINS and print to a development console.
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
-        "django-q": {"handlers": [], "level": "INFO", "propagate": True},
+        "django": {"handlers": [], "level": _LOG_LEVEL, "propagate": True},
+        "django.server": {"handlers": [], "level": _LOG_LEVEL, "propagate": True},
+        # It writes three lines for each task, and a heartbeat is a task every five seconds.
+        "django-q": {"handlers": [], "level": "DEBUG" if _LOG_LEVEL == "DEBUG" else "WARNING", "propagate": True},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
     },
