@@ -132,7 +132,7 @@ def _form_page(request: HttpRequest, form: FilingForm, about: dict[str, Any] | N
 
 def _who_can_vote(request: HttpRequest) -> dict[str, Any]:
     """Whoever could decide on a request of this person at present."""
-    others = people_with(Capability.VOTE_ON_RESTORE).exclude(pk=request.user.pk)
+    others = people_with(Capability.VOTE_ON_RESTORE).exclude(pk=request.user.pk or 0)
     return {"voters": [person_name(person) for person in others]}
 
 
