@@ -125,7 +125,8 @@ def worker_environment(database: OwnDatabase) -> dict[str, str]:
         "SECRET_KEY": settings.SECRET_KEY,
         "SECRETS_KEY": ",".join(settings.SECRETS_KEYS),
         "SITE_URL": settings.SITE_URL,
-        "LOG_LEVEL": "INFO",
+        # The queue says only then which of its processes has become what.
+        "LOG_LEVEL": "DEBUG",
         "ROLE": "worker",
     }
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
