@@ -99,6 +99,13 @@ def test_an_unknown_effect_says_how_to_find_out(people, scenes, log_in):
     assert request.preserve_name in words
 
 
+def test_the_stage_that_nobody_can_vouch_for_has_no_tick(people, scenes, log_in):
+    client = log_in(people.bob)
+    for state, stopped in (("unknown_effect", "Restore"), ("unverified", "Verified")):
+        html = client.get(reverse("ops:request", args=[getattr(scenes, state)().pk])).content.decode()
+        assert re.search(rf'<li class="is-stopped">(?:(?!</li>).)*{stopped}</li>', html, re.DOTALL), state
+
+
 def test_an_expired_request_says_that_nothing_was_changed_and_offers_to_file_again(people, scenes, log_in):
     request = scenes.expired()
     words = show(log_in(people.alice), request)

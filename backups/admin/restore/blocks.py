@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backups.admin import words
+from backups.admin.restore.details import effect_is_known
 from backups.domain.actions import VOTES, Action
 from backups.domain.consequence import TABLES, count, span
 from backups.domain.packet import ObservedFacts, TableFacts
@@ -240,6 +241,8 @@ _AT = {
 def stages(page: RequestPage) -> list[Stage]:
     """How far it has come; a closed request stops where it stopped."""
     last = _AT.get(page.state)
+    if page.state is _S.NEEDS_ATTENTION and not effect_is_known(page):
+        last = _AT[_S.RUNNING]  # nobody knows whether it was restored, so that stage has no tick
     stopped = page.state in {_S.NEEDS_ATTENTION, *TERMINAL} - {_S.COMPLETED}
     if last is None:
         before = (RequestState(t.from_state) for t in page.transitions)
