@@ -146,7 +146,13 @@ def assert_enough_to_decide(page: Page) -> None:
     assert bar is not None
     what = page.get_by_role("heading", level=1)
     when, lost = page.get_by_text(re.compile("^to ")).first, page.get_by_text(re.compile("^At least .* new rows"))
-    for fact in (what, when, lost, page.get_by_text("Alice asks"), page.get_by_text(re.compile(r"\d left$")).first):
+    for fact in (
+        what,
+        when,
+        lost,
+        page.get_by_text("Alice asks"),
+        page.get_by_text(re.compile(r"\d (h|min|s)\b.* left$")).first,
+    ):
         box = fact.bounding_box()
         assert box is not None
         assert box["y"] >= 0
