@@ -47,7 +47,10 @@ class Person:
 
 
 class People:
-    """Alice engineer, Bob and Carol managers, Dana auditor, Erin administrator, Charlie nobody; made when first named."""
+    """Alice engineer, Bob and Carol managers, Dana auditor, Erin administrator, Charlie nobody.
+
+    Each is made when first named.
+    """
 
     @cached_property
     def alice(self) -> Person:
