@@ -90,7 +90,7 @@ def _environment(state: Path, web_port: int) -> dict[str, str]:
         "SECRET_KEY": secrets.token_urlsafe(48),
         "SECRETS_KEY": _fernet_key(),
         "SITE_URL": f"http://127.0.0.1:{web_port}",
-        "EMAIL_URL": f"filemail://{quote(str(state / 'mail'))}",
+        "EMAIL_URL": f"filemail:///{quote(str(state / 'mail'))}",
         "STATIC_ROOT": str(state / "static"),
         "DEMO_NEON_KEY": "napi_demo_" + secrets.token_hex(16),
         "DEMO_PASSWORD": "demo-" + secrets.token_urlsafe(9),

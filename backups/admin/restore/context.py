@@ -163,6 +163,8 @@ def _result(page: RequestPage) -> dict[str, Any]:
     checks = details.latest_checks(page)
     return {
         "checks": checks,
+        "checks_to_read": [check for check in checks if not check.has_passed],
+        "checks_passed": [check for check in checks if check.has_passed],
         "checks_words": details.checks_words(checks),
         "times": details.times(page),
         "effect_is_known": details.effect_is_known(page),

@@ -33,6 +33,11 @@ class ShownCheck:
     sentence: str
     is_required: bool
 
+    @property
+    def has_passed(self) -> bool:
+        """Only these may be folded away."""
+        return self.words == words.OUTCOME[CheckOutcome.PASSED]
+
 
 def _shown(outcome: str | None, title: str, sentence: str, subject: str = "", required: bool = True) -> ShownCheck:
     if outcome is None:
@@ -117,9 +122,10 @@ def now_words(request: RestoreRequest) -> str:
         return "Gathering the facts"
     if request.state == _S.NEEDS_ATTENTION:
         return "Looking again"
-    who = f" Started by {request.start_asked_by_name}." if request.start_asked_by_name else ""
+    asked = request.start_asked_by_name
     if request.state == _S.APPROVED:
-        return f"Starting.{who}"
+        return f"About to start: {asked} pressed Start." if asked else "About to start."
+    who = f" Started by {asked}." if asked else ""
     verb = "Making the copy" if request.kind == RestoreKind.NEW_BRANCH else f"Restoring {request.branch.name}"
     return f"{verb}.{who}"
 

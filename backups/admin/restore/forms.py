@@ -29,11 +29,11 @@ def branch_choices() -> list[tuple[str, str]]:
 
 
 def branch_label(branch: ProtectedBranch) -> str:
-    """`carecircle-prod / main · PRODUCTION`."""
+    """`carecircle-prod / main · PRODUCTION`; what is not real says so first, where a narrow list does not cut it."""
     kind = {True: "", False: " · child branch", None: " · not known to be a root branch"}[branch.is_root]
-    sandbox = " · SANDBOX" if branch.project.is_sandbox else ""
+    sandbox = "SANDBOX · " if branch.project.is_sandbox else ""
     used_for = words.ENVIRONMENT[Environment(branch.environment)].upper()
-    return f"{branch.project.name} / {branch.name} · {used_for}{kind}{sandbox}"
+    return f"{sandbox}{branch.project.name} / {branch.name} · {used_for}{kind}"
 
 
 class FilingForm(MomentsForm):
