@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import LiteralString
 
 from neon_sandbox import times
 from neon_sandbox.cluster import free_port
@@ -18,8 +17,10 @@ from neon_sandbox.storage.nodes import Nodes
 
 # Replay to a time stops at the first commit behind it, so there must be one.
 _COMMIT_MARK = "select pg_logical_emit_message(true, 'sandbox', 'mark')"
-# Replay to an LSN stops at any record. This one is no transaction, which the branch's users could find.
-_PLAIN_MARK = "select pg_create_restore_point('sandbox')"
+# Replay to an LSN stops at any record. This one is no transaction, which the branch's users could find. It must
+# reach the disk, or replay finds the end of WAL instead; before PostgreSQL 17 only a switch of segments does that.
+_PLAIN_MARK = "select pg_logical_emit_message(false, 'sandbox', 'mark', true)"
+_PLAIN_MARK_BEFORE_17 = "select pg_create_restore_point('sandbox'), pg_switch_wal()"
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,7 @@ class Recovery:
     def _targets(self, source_id: str, point: Point) -> list[_Target]:
         """Usually one. Each needs a record behind it in the WAL, or replay fails instead of stopping."""
         if self._nodes.is_running(source_id):
-            mark = _COMMIT_MARK if point.timestamp else _PLAIN_MARK
-            head = _Target(lsn=self._mark(source_id, mark), head_at=times.now())
+            head = _Target(lsn=self._mark(source_id, with_commit=bool(point.timestamp)), head_at=times.now())
             return [head if point.is_head else _Target(point.timestamp, point.lsn)]
         end = _Target(lsn=self._nodes.shutdown_lsn(source_id), head_at=point.timestamp or times.now())
         stopped_at = self._nodes.store.must(Node, source_id).stopped_at
@@ -101,11 +101,12 @@ class Recovery:
         # The source was stopped: if nothing was committed after the moment, its end is what the moment means.
         return [_Target(timestamp=point.timestamp), end]
 
-    def _mark(self, node_id: str, statement: LiteralString) -> int:
+    def _mark(self, node_id: str, *, with_commit: bool) -> int:
         """Writes a record behind everything that exists; returns where WAL ended before it."""
         with self._nodes.connection(node_id) as connection:
             row = connection.execute("select pg_current_wal_insert_lsn() - '0/0'").fetchone()
-            connection.execute(statement)
+            plain = _PLAIN_MARK if connection.info.server_version >= 17_00_00 else _PLAIN_MARK_BEFORE_17
+            connection.execute(_COMMIT_MARK if with_commit else plain)
         return int(row[0]) if row else 0
 
     def _make(self, source_id: str, node_id: str, target: _Target, port: int | None) -> None:

@@ -103,14 +103,18 @@ def test_an_order_that_lands_after_the_look_up_is_adopted(scene: Scene) -> None:
 def test_an_order_that_lands_after_everybody_gave_it_up_has_its_name_and_is_not_repeated(
     scene: Scene, settings: Any
 ) -> None:
-    """The last resort: the call arrives later than any call may, while a second one is being sent."""
+    """The last resort: the call arrives later than any call may, while a second one is being sent.
+
+    Which of the two meets the name first is Neon's affair. The effect is adopted, or, where the second order was
+    turned away at the door before the first one landed, a person is asked; it is never repeated.
+    """
     settings.NEON_CALL_DEADLINE_SECONDS = 0.3
     settings.EXECUTION_SETTLE_SECONDS = 0.1
     run = scene.started()
     scene.sandbox.faults.add("apply_late", seconds=1.2, **RESTORE)
     scene.sandbox.faults.add("foreign_operation", seconds=0.7, times=1, **RESTORE)
     work(run)
-    assert run.outcome_code == "completed", run.halt_sentence
+    assert run.outcome_code == "completed" or run.halt_code == "effect_unclear", run.halt_sentence
     assert len(scene.restores()) == 1
     assert len({call["body"]["preserve_under_name"] for call in scene.attempts()}) == 1
     scene.assert_invariants()
