@@ -45,7 +45,7 @@ def test_restore_in_place_while_clients_write(new_timeline: Callable[..., Timeli
     assert len(clients.record.outages) == 1
     # The ids of the lost rows are given out again, so a row is known by its id and its time.
     promised, present = _inserted(clients.record), _rows(timeline)
-    assert {row for row in promised if row[2] <= point} <= present
+    assert _inserted(clients.record, confirmed_by=point) <= present
     assert not {row for row in promised if point < row[2] <= submitted_at} & present
     assert {row for row in promised if row[2] > writable_at} <= present
 
@@ -61,11 +61,13 @@ def _rows(timeline: Timeline) -> set[Row]:
     }
 
 
-def _inserted(record: Record) -> set[Row]:
+def _inserted(record: Record, *, confirmed_by: dt.datetime | None = None) -> set[Row]:
+    """A row's own time is the start of its transaction; only the confirmation tells that it was committed by then."""
     return {
         (done.table, done.id, dt.datetime.fromisoformat(done.row_at))
         for done in record.acknowledged
         if done.action == "insert"
+        and (confirmed_by is None or dt.datetime.fromisoformat(done.acknowledged_at) <= confirmed_by)
     }
 
 
