@@ -177,7 +177,7 @@ def _database(url: str) -> dict[str, Any]:
         "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
     }
     return config | {
-        # Persistent, because the queue is polled twenty times a second. No connection pool: the worker
+        # Persistent, because the queue is polled fifty times a second. No connection pool: the worker
         # forks, and its children would share the pool's sockets.
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
@@ -288,7 +288,7 @@ Q_CLUSTER: dict[str, Any] = {
     # Rows of finished tasks are pickles that nobody reads.
     "save_limit": -1,
     "catch_up": False,
-    "poll": number("TASK_POLL_SECONDS", 0.05),
+    "poll": number("TASK_POLL_SECONDS", 0.02),
     "recycle": 200,
     # macOS counts resident memory in bytes, Linux in kilobytes.
     "max_rss": _MAX_RSS_KILOBYTES * (1024 if sys.platform == "darwin" else 1),
