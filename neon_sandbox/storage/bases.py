@@ -36,14 +36,24 @@ _EMPTY_DIRS = (
 _LEFT_OUT = {*_EMPTY_DIRS, "postmaster.pid", "postmaster.opts", "backup_label", "recovery.signal", "standby.signal"}
 
 
+class BaseGone(Exception):
+    """The base was dropped while it was being copied; what was copied is not whole."""
+
+
 class Bases:
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
+        self._take_lock = threading.Lock()
         self._spare_lock = threading.Lock()
         self._spares_wanted: set[tuple[str, int]] = set()
 
     def take(self, node_id: str) -> Base:
         """Copies a running node. Raises ClusterFailed or psycopg.Error when the node is stopped meanwhile."""
+        # Two at once would give both copies the same number.
+        with self._take_lock:
+            return self._take(node_id)
+
+    def _take(self, node_id: str) -> Base:
         node = self._nodes.store.must(Node, node_id)
         number = 1 + max((base.number for base in node.bases), default=0)
         target = self.path(node_id, number)
@@ -82,15 +92,26 @@ class Bases:
         return None
 
     def unpack(self, node_id: str, base: Base, target: Path) -> None:
-        """Fills `target` with the base: its spare if there is one (a rename), else a new copy."""
+        """Fills `target` with the base: its spare if there is one (a rename), else a new copy. Raises BaseGone."""
         with self._spare_lock:
             spare = self._spare(node_id, base.number)
             if spare.exists():
                 spare.rename(target)
                 self._spares_wanted.add((node_id, base.number))
                 return
-        self._nodes.copy_tree(self.path(node_id, base.number), target)
+        self._copy_whole(self.path(node_id, base.number), target)
         self._spares_wanted.add((node_id, base.number))
+
+    def _copy_whole(self, source: Path, target: Path) -> None:
+        try:
+            self._nodes.copy_tree(source, target)
+        except (FileNotFoundError, ClusterFailed):
+            if source.exists():
+                raise
+            raise BaseGone from None
+        # A base is dropped by one rename, so one that still has its place was whole all the time.
+        if not source.exists():
+            raise BaseGone
 
     def prepare_spares(self) -> None:
         for node_id, number in list(self._spares_wanted):
@@ -154,10 +175,10 @@ class Bases:
         unfinished = spare.with_name(spare.name + ".new")
         self._nodes.throw_away(unfinished)
         try:
-            self._nodes.copy_tree(self.path(node_id, number), unfinished)
+            self._copy_whole(self.path(node_id, number), unfinished)
             with self._spare_lock:
                 os.rename(unfinished, spare)
-        except (ClusterFailed, OSError) as error:
+        except (BaseGone, ClusterFailed, OSError) as error:
             log.info("No spare of %s this time: %s", node_id, error)
 
     def _spare(self, node_id: str, number: int) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from neon_sandbox import times
 from neon_sandbox.cluster import free_port
@@ -12,7 +13,7 @@ from neon_sandbox.entities import Node
 from neon_sandbox.errors import ClusterFailed
 from neon_sandbox.problems import ApiProblem
 from neon_sandbox.storage.base import Fork, Point
-from neon_sandbox.storage.bases import Bases
+from neon_sandbox.storage.bases import BaseGone, Bases
 from neon_sandbox.storage.nodes import Nodes
 
 # Replay to a time stops at the first commit behind it, so there must be one.
@@ -111,21 +112,32 @@ class Recovery:
 
     def _make(self, source_id: str, node_id: str, target: _Target, port: int | None) -> None:
         source = self._nodes.store.must(Node, source_id)
-        found = self._bases.newest(source_id, at_time=target.timestamp, at_lsn=target.lsn)
-        if found is None:
-            raise ClusterFailed(f"No base of {source_id} is old enough.")
         self._nodes.store.put(
             Node(id=node_id, created_at=times.now(), superuser_password=source.superuser_password, parent_id=source_id)
         )
         self._nodes.make_dirs(node_id)
         data_dir = self._nodes.data_dir(node_id)
-        self._bases.unpack(*found, data_dir)
+        self._unpack(source_id, target, data_dir)
         (data_dir / "recovery.signal").touch()
         self._nodes.tools.give(data_dir / "recovery.signal")
         self._nodes.start(node_id, port or free_port(), self._settings(source, target))
         self._remember(node_id, target)
         if port is None:
             self._nodes.stop(node_id)
+
+    def _unpack(self, source_id: str, target: _Target, data_dir: Path) -> None:
+        """The newest base that fits; one that is thinned out while it is copied is replaced by an older one."""
+        gone = None
+        while found := self._bases.newest(source_id, at_time=target.timestamp, at_lsn=target.lsn):
+            if found == gone:
+                raise ClusterFailed(f"A base of {source_id} is on record and not on disk.")
+            try:
+                self._bases.unpack(*found, data_dir)
+                return
+            except BaseGone:
+                self._nodes.throw_away(data_dir)
+                gone = found
+        raise ClusterFailed(f"No base of {source_id} is old enough.")
 
     def _settings(self, source: Node, target: _Target) -> Mapping[str, str]:
         return {

@@ -6,11 +6,14 @@ import threading
 import time
 from datetime import datetime
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from neon_sandbox.entities import Node
 from neon_sandbox.storage import bases
+from neon_sandbox.storage.postgres import PostgresStorage
 from tests.sandbox.programs import wait_until
 from tests.sandbox.real import RealProject, quiet_moment
 
@@ -215,9 +218,18 @@ def _wait_for_more(written: list[int], more: int) -> None:
 
 
 def _bases(project: RealProject) -> list[object]:
-    plane = project.sandbox.sandbox.plane
-    node_id = next(branch.node_id for branch in plane.branches(project.api.project_id) if branch.id == project.main)
-    return next(node.bases for node in plane.storage.nodes.chain(node_id))  # type: ignore[attr-defined]
+    return next(node.bases for node in _storage(project).nodes.chain(_node_of_main(project)))
+
+
+def _node_of_main(project: RealProject) -> str:
+    branches = project.sandbox.sandbox.plane.branches(project.api.project_id)
+    return next(branch.node_id for branch in branches if branch.id == project.main)
+
+
+def _storage(project: RealProject) -> PostgresStorage:
+    storage = project.sandbox.sandbox.plane.storage
+    assert isinstance(storage, PostgresStorage)
+    return storage
 
 
 def _protect_main(project: RealProject, protected: bool) -> None:
@@ -227,3 +239,36 @@ def _protect_main(project: RealProject, protected: bool) -> None:
 
 def _port(project: RealProject, branch_id: str) -> str:
     return f":{project.api.get(f'/branches/{branch_id}/endpoints')['endpoints'][0]['port']}/"
+
+
+def test_a_base_that_is_thinned_out_while_it_is_copied_is_replaced_by_an_older_one(
+    project: RealProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, node_id = _storage(project), _node_of_main(project)
+    # A spare would be renamed into place; here it is the copy that is disturbed.
+    monkeypatch.setattr(storage._bases, "prepare_spares", lambda: None)
+    project.insert(1)
+    taken = storage._bases.take(node_id)
+    whole_copy = storage.nodes.copy_tree
+
+    def drop_then_copy(source: Path, target: Path, names: list[str] | None = None) -> None:
+        monkeypatch.setattr(storage.nodes, "copy_tree", whole_copy)
+        newest = storage.nodes.store.must(Node, node_id).bases[-1]
+        storage._bases._drop(node_id, [newest])
+        whole_copy(source, target, names)
+
+    monkeypatch.setattr(storage.nodes, "copy_tree", drop_then_copy)
+    assert project.ids(project.branch("copy")) == [1]
+    assert taken not in storage.nodes.store.must(Node, node_id).bases
+
+
+def test_two_who_take_a_base_at_once_take_two(project: RealProject) -> None:
+    storage, node_id = _storage(project), _node_of_main(project)
+    threads = [threading.Thread(target=storage._bases.take, args=(node_id,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    numbers = [base.number for base in storage.nodes.store.must(Node, node_id).bases]
+    assert len(numbers) == len(set(numbers))
+    assert all(storage._bases.path(node_id, number).exists() for number in numbers)
