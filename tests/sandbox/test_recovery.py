@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from neon_sandbox.entities import Node
+from neon_sandbox.entities import Base, Node
 from neon_sandbox.storage import bases
 from neon_sandbox.storage.postgres import PostgresStorage
 from tests.sandbox.programs import wait_until
@@ -217,7 +217,7 @@ def _wait_for_more(written: list[int], more: int) -> None:
     wait_until(lambda: len(written) >= enough, "more rows")
 
 
-def _bases(project: RealProject) -> list[object]:
+def _bases(project: RealProject) -> list[Base]:
     return next(node.bases for node in _storage(project).nodes.chain(_node_of_main(project)))
 
 
