@@ -22,6 +22,7 @@ from backups.selectors.policy import policy_in_force
 from backups.selectors.restore_page import find_request, person_name, request_page
 from backups.services.restore.draft import Wish, draft_request, draft_undo, edit_request
 from backups.services.restore.errors import InvalidInput, Refused
+from backups.services.restore.position import refuse_position_beyond_head
 
 
 @for_people_who_may(Capability.FILE_RESTORE, "GET", "POST")
@@ -113,6 +114,7 @@ def _save(request: HttpRequest, form: FilingForm, save: Any, done: str, about: d
     if wish is None:
         return _form_page(request, form, about)
     try:
+        refuse_position_beyond_head(wish)
         saved = save(wish)
     except InvalidInput as invalid:
         form.take(invalid.errors)

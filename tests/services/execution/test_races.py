@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 
 from backups.domain.execution import Purpose
 from backups.domain.restore import RequestState, WritersStopped
@@ -17,28 +13,7 @@ from backups.services.restore.errors import Refused
 from backups.services.restore.start import start_request
 from backups.services.restore.votes import take_vote_back, withdraw_request
 from tests.services.execution.scene import Scene, work
-
-
-def at_once(*acts: Callable[[], Any]) -> list[Exception | None]:
-    """Runs the acts in threads that begin together; what each raised, in order."""
-    together = threading.Barrier(len(acts))
-    raised: list[Exception | None] = [None] * len(acts)
-
-    def run(number: int, act: Callable[[], Any]) -> None:
-        together.wait()
-        try:
-            act()
-        except Exception as error:
-            raised[number] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(number, act)) for number, act in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return raised
+from tests.support.at_once import at_once
 
 
 @pytest.mark.parametrize("attempt", range(3))
