@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backups.domain.people import Actor
-from backups.domain.restore import GOVERNING, RequestState, Verb
+from backups.domain.restore import RequestState, Verb
 from backups.models import Execution, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.selectors.restore import valid_approvals
@@ -44,8 +44,3 @@ def mark_running(*, request_id: int, execution: Execution, actor: Actor) -> Rest
         event_type="request.claimed",
     )
     return request
-
-
-def is_governing(request: RestoreRequest) -> bool:
-    """True while the request keeps drills and clean-ups away from its project."""
-    return RequestState(request.state) in GOVERNING
