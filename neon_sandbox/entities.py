@@ -154,6 +154,43 @@ class Node(Stored):
 
 
 @dataclass(frozen=True)
+class Snapshot(Stored):
+    """`node_id` names its data, which belong to no branch. `catalog` are the roles and databases of its moment."""
+
+    project_id: str
+    source_branch_id: str
+    node_id: str
+    name: str
+    created_at: datetime
+    manual: bool = True
+    slug: str | None = None
+    timestamp: datetime | None = None
+    lsn: int | None = None
+    expires_at: datetime | None = None
+    ready: bool = False
+    full_size_bytes: int | None = None
+    diff_size_bytes: int | None = None
+    catalog: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BackupSchedule(Stored):
+    """`id` is the branch. `items` as they were put; `done_until` is the moment up to which slots were looked at."""
+
+    project_id: str
+    items: list[dict[str, Any]]
+    done_until: datetime
+
+
+@dataclass(frozen=True)
+class ClockMove(Stored):
+    """The sandbox's clock went ahead by `seconds` at this real moment."""
+
+    real_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Settings(Stored):
     """Switches of the sandbox itself, changed through /_sandbox/settings."""
 

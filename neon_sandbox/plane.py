@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from neon_sandbox import problems, times
+from neon_sandbox import problems
+from neon_sandbox.clock import Clock
 from neon_sandbox.entities import (
     UNFINISHED,
     Branch,
@@ -20,6 +21,7 @@ from neon_sandbox.entities import (
     Project,
     Role,
     Settings,
+    Snapshot,
 )
 from neon_sandbox.storage.base import Storage
 from neon_sandbox.store import Store
@@ -39,13 +41,14 @@ class Planned:
 
 
 class Plane:
-    def __init__(self, store: Store, storage: Storage) -> None:
+    def __init__(self, store: Store, storage: Storage, clock: Clock) -> None:
         self.store = store
         self.storage = storage
+        self.clock = clock
         self.wake_workers: Callable[[], None] = lambda: None
         self.pinned_nodes: set[str] = set()
         self._clock_lock = threading.Lock()
-        self._last_moment = times.now()
+        self._last_moment = clock.now()
 
     @property
     def settings(self) -> Settings:
@@ -54,7 +57,7 @@ class Plane:
     def moment(self) -> datetime:
         """Now, but never the same twice: the operations' cursor is a time."""
         with self._clock_lock:
-            self._last_moment = max(times.now(), self._last_moment + timedelta(microseconds=1))
+            self._last_moment = max(self.clock.now(), self._last_moment + timedelta(microseconds=1))
             return self._last_moment
 
     def locked(self, project_id: str) -> bool:
@@ -125,7 +128,7 @@ class Plane:
         return [*self.roles(branch_id), *self.databases(branch_id)]
 
     def history_start(self, project: Project) -> datetime:
-        return times.now() - timedelta(seconds=project.history_retention_seconds)
+        return self.clock.now() - timedelta(seconds=project.history_retention_seconds)
 
     def root_cap(self) -> int:
         settings = self.settings
@@ -180,10 +183,11 @@ class Plane:
         with self.store.transaction():
             referenced = {branch.node_id for branch in self.store.find(Branch)} | self.pinned_nodes
             referenced |= {endpoint.node_id for endpoint in self.store.find(Endpoint)}
+            referenced |= {snapshot.node_id for snapshot in self.store.find(Snapshot)}
             for job in self.store.find(Job, lambda job: not job.done):
                 referenced |= set(job.arguments.get("node_ids", ()))
             unneeded = self.storage.unneeded(referenced, self.keep_from())
         self.storage.discard(unneeded)
 
     def keep_from(self) -> datetime:
-        return min((self.history_start(project) for project in self.store.find(Project)), default=times.now())
+        return min((self.history_start(project) for project in self.store.find(Project)), default=self.clock.now())

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from neon_sandbox.binaries import prepare
+from neon_sandbox.clock import Clock
 from neon_sandbox.errors import SandboxError
 from neon_sandbox.ownership import owned
 from neon_sandbox.sandbox import Sandbox
@@ -30,10 +31,11 @@ def opened_sandbox(
         clusters_dir = tools.make_dir(tools.home / "nodes") if tools else None
         stack.enter_context(owned(state_dir.resolve(), clusters_dir))
         store = Store(state_dir / "sandbox.sqlite3")
-        chosen: Storage = NoStorage()
+        clock = Clock(store)
+        chosen: Storage = NoStorage(clock)
         if tools is not None:
-            chosen = PostgresStorage(tools, store, track_commit_timestamp=track_commit_timestamp, fsync=fsync)
-        sandbox = Sandbox(state_dir, chosen, store)
+            chosen = PostgresStorage(tools, store, clock, track_commit_timestamp=track_commit_timestamp, fsync=fsync)
+        sandbox = Sandbox(state_dir, chosen, store, clock)
         stack.callback(sandbox.stop)
         sandbox.start()
         yield sandbox

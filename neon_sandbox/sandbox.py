@@ -6,16 +6,18 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neon_sandbox import ids, keys, times
+from neon_sandbox import ids, keys
 from neon_sandbox.api.branches import schedule_deletion
 from neon_sandbox.api.catalog import next_database_number
 from neon_sandbox.api.endpoints import new_endpoint
 from neon_sandbox.api.projects import ORGANISATION_ID
 from neon_sandbox.api.rules import new_node_id, new_password
 from neon_sandbox.calls import Calls
+from neon_sandbox.clock import Clock
 from neon_sandbox.entities import Branch, Database, Endpoint, Operation, Project, Role, Settings
 from neon_sandbox.faults import Faults
 from neon_sandbox.plane import ROOT_CAPS, Plane, Planned
@@ -30,9 +32,9 @@ HOUSEKEEPING_SECONDS = 0.5
 
 
 class Sandbox:
-    def __init__(self, state_dir: Path, storage: Storage, store: Store) -> None:
+    def __init__(self, state_dir: Path, storage: Storage, store: Store, clock: Clock) -> None:
         self.state_dir = state_dir
-        self.plane = Plane(store, storage)
+        self.plane = Plane(store, storage, clock)
         self.faults = Faults()
         self.calls = Calls()
         self.stopping = threading.Event()
@@ -129,6 +131,10 @@ class Sandbox:
                 project_id, "foreign", [Planned("check_availability")], {}, {"extra_seconds": seconds}
             )
 
+    def move_clock(self, seconds: float) -> datetime:
+        """Lets that much time pass at once; returns the new time. Raises ValueError when it would run backwards."""
+        return self.plane.clock.move(seconds)
+
     def add_key(self, key: str, *, label: str, kind: str = "organisation") -> None:
         keys.add_key(self.plane.store, key, label=label, kind=kind)
 
@@ -146,8 +152,9 @@ class Sandbox:
                 log.exception("housekeeping failed")
 
     def _delete_expired(self) -> None:
+        now = self.plane.clock.now()
         with self.plane.store.transaction():
-            due = self.plane.store.find(Branch, lambda b: b.expires_at is not None and b.expires_at <= times.now())
+            due = self.plane.store.find(Branch, lambda b: b.expires_at is not None and b.expires_at <= now)
             for branch in due:
                 if not self.plane.locked(branch.project_id) and not self.plane.children(branch.id):
                     schedule_deletion(self.plane, branch)

@@ -30,6 +30,9 @@ KINDS: dict[str, type[Any]] = {
         entities.Job,
         entities.Key,
         entities.Node,
+        entities.Snapshot,
+        entities.BackupSchedule,
+        entities.ClockMove,
         entities.Settings,
     )
 }

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,14 @@ class RunningSandbox:
         if endpoint is None:
             raise LookupError(f"{chosen} has no endpoint")
         return plane.connection_uri(endpoint, plane.roles(chosen)[0], database or plane.databases(chosen)[0].name)
+
+    def now(self) -> datetime:
+        """The sandbox's time."""
+        return self.sandbox.plane.clock.now()
+
+    def move_clock(self, seconds: float) -> datetime:
+        """Lets that much time pass at once; returns the new time."""
+        return self.sandbox.move_clock(seconds)
 
     def lock_project(self, seconds: float) -> list[Operation]:
         """Somebody else's operation; until it is over, every change answers 423."""

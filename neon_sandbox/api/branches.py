@@ -104,12 +104,12 @@ def set_default(plane: Plane, request: Request, project_id: str, branch_id: str)
 
 
 def _changed_expiry(plane: Plane, branch: Branch, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    expires_at = wanted_expiry(wanted)
+    expires_at = wanted_expiry(plane, wanted)
     if expires_at is None:
         return {"expires_at": None, "ttl_interval_seconds": None}
     if branch.default or branch.protected or plane.children(branch.id):
         raise ApiProblem(422, "default, protected and parent branches can not expire")
-    return {"expires_at": expires_at, "ttl_interval_seconds": seconds_until(expires_at)}
+    return {"expires_at": expires_at, "ttl_interval_seconds": seconds_until(plane, expires_at)}
 
 
 def _refuse_needed(plane: Plane, branch: Branch) -> None:

@@ -105,6 +105,19 @@ def foreign_operation(sandbox: Sandbox, request: Request) -> Reply:
     return Reply(201, {"operations": shapes.operations(operations)})
 
 
+def get_clock(sandbox: Sandbox, request: Request) -> Reply:
+    return Reply(200, {"now": times.shown_exactly(sandbox.plane.clock.now())})
+
+
+def move_clock(sandbox: Sandbox, request: Request) -> Reply:
+    """Lets `seconds` pass at once; what has become due by then happens soon after."""
+    try:
+        sandbox.move_clock(float(request.body()["seconds"]))
+    except (KeyError, TypeError, ValueError):
+        raise ApiProblem(400, "seconds must be a number, not below 0") from None
+    return get_clock(sandbox, request)
+
+
 def create_project(sandbox: Sandbox, request: Request) -> Reply:
     body = request.body()
     project = sandbox.create_project(

@@ -93,7 +93,7 @@ def _new_branch(
     name = text_of(wanted, "name") or branch_id
     refuse_taken_name(plane, project.id, name)
     refuse_too_many(plane, project.id, another_root=False)
-    expires_at = wanted_expiry(wanted)
+    expires_at = wanted_expiry(plane, wanted)
     protected = flag_of(wanted, "protected") or False
     if protected and expires_at is not None:
         raise ApiProblem(422, "default, protected and parent branches can not expire")
@@ -113,7 +113,7 @@ def _new_branch(
         pending_state="ready",
         annotation=annotation,
         expires_at=expires_at,
-        ttl_interval_seconds=seconds_until(expires_at) if expires_at else None,
+        ttl_interval_seconds=seconds_until(plane, expires_at) if expires_at else None,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from neon_sandbox import ids, problems, times
+from neon_sandbox import ids, problems
 from neon_sandbox.api import shapes
 from neon_sandbox.api.branches import find_branch
 from neon_sandbox.api.projects import find_project
@@ -137,8 +137,8 @@ def _point_to_new_data(plane: Plane, restore: Restore, preserved: Branch | None,
         current_state="resetting",
         pending_state="ready",
         parent_id=preserved.id if is_child and preserved else target.parent_id,
-        history_from=times.now() if is_child else min(restore.source.history_from, target.history_from),
-        expires_at=times.now() + timedelta(seconds=life) if life else target.expires_at,
+        history_from=plane.clock.now() if is_child else min(restore.source.history_from, target.history_from),
+        expires_at=plane.clock.now() + timedelta(seconds=life) if life else target.expires_at,
     )
 
 

@@ -64,5 +64,7 @@ CONTROL: Routes = _compiled(
     ("GET", "/_sandbox/branches/{branch_id}/dsn", control.branch_dsn),
     ("PATCH", "/_sandbox/branches/{branch_id}", control.force_branch),
     ("POST", "/_sandbox/foreign_operation", control.foreign_operation),
+    ("GET", "/_sandbox/clock", control.get_clock),
+    ("POST", "/_sandbox/clock", control.move_clock),
     ("POST", "/_sandbox/projects", control.create_project),
 )

@@ -43,7 +43,7 @@ def refuse_unready(branch: Branch) -> None:
 
 
 def _check_time(plane: Plane, project: Project, source: Branch, timestamp: datetime) -> None:
-    if timestamp > times.now():
+    if timestamp > plane.clock.now():
         raise ApiProblem(400, "the given timestamp is in the future")
     if timestamp < plane.history_start(project):
         raise ApiProblem(400, "the given timestamp is outside the history window of the project")
@@ -68,17 +68,18 @@ def refuse_too_many(plane: Plane, project_id: str, *, another_root: bool) -> Non
         raise ApiProblem(422, "root branches limit exceeded", "ROOT_BRANCHES_LIMIT_EXCEEDED")
 
 
-def wanted_expiry(wanted: Mapping[str, Any]) -> datetime | None:
+def wanted_expiry(plane: Plane, wanted: Mapping[str, Any]) -> datetime | None:
     if wanted.get("expires_at") is None:
         return None
     expires_at = times.parse_time(wanted["expires_at"], "expires_at").replace(microsecond=0)
-    if not times.now() < expires_at <= times.now() + LONGEST_LIFE:
+    now = plane.clock.now()
+    if not now < expires_at <= now + LONGEST_LIFE:
         raise ApiProblem(400, "expires_at must be in the future and at most 30 days ahead")
     return expires_at
 
 
-def seconds_until(moment: datetime) -> int:
-    return round((moment - times.now()).total_seconds())
+def seconds_until(plane: Plane, moment: datetime) -> int:
+    return round((moment - plane.clock.now()).total_seconds())
 
 
 def new_node_id() -> str:

@@ -50,6 +50,18 @@ class Storage(Protocol):
     def fork(self, source_id: str, node_id: str, point: Point, port: int | None) -> Fork:
         """A new node as the source was at the point, left running when a port is given."""
 
+    def snapshot(self, source_id: str, node_id: str, point: Point) -> Fork:
+        """A node that is never served and outlives the source and its history: what a snapshot holds."""
+
+    def size_bytes(self, node_id: str) -> int:
+        """The logical size: all databases together, as far as it is known without starting anything."""
+
+    def history_bytes(self, node_id: str, since: datetime) -> int:
+        """The WAL that is kept of this node from `since` on."""
+
+    def schema(self, node_id: str, database_name: str, point: Point) -> str:
+        """The database's schema at that point, as `pg_dump --schema-only` writes it."""
+
     def prepare_to_release(self, node_id: str) -> None:
         """Does beforehand what would make the release slow."""
 

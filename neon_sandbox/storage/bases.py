@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psycopg
 
-from neon_sandbox import times
 from neon_sandbox.entities import Base, Node
 from neon_sandbox.errors import ClusterFailed
 from neon_sandbox.storage.nodes import Nodes
@@ -168,7 +167,7 @@ class Bases:
         label.write_text(row[1])
         self._nodes.tools.give(label)
         # Not the server's answer: the moment must lie behind the whole backup, end record included.
-        return int(row[0]), times.now()
+        return int(row[0]), self._nodes.clock.now()
 
     def _prepare_spare(self, node_id: str, number: int) -> None:
         spare = self._spare(node_id, number)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psycopg
 
-from neon_sandbox import times
 from neon_sandbox.binaries import Tools
+from neon_sandbox.clock import Clock
 from neon_sandbox.cluster import Cluster, free_port
 from neon_sandbox.entities import Node
 from neon_sandbox.errors import ClusterFailed
@@ -26,9 +26,10 @@ _SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})")
 class Nodes:
     """Directories, running clusters and superuser connections of nodes."""
 
-    def __init__(self, tools: Tools, store: Store, settings: Mapping[str, str]) -> None:
+    def __init__(self, tools: Tools, store: Store, clock: Clock, settings: Mapping[str, str]) -> None:
         self.tools = tools
         self.store = store
+        self.clock = clock
         self.root = tools.make_dir(tools.home / "nodes")
         self.trash = tools.make_dir(tools.home / "trash")
         self.template = tools.home / "template"
@@ -73,18 +74,20 @@ class Nodes:
     @contextmanager
     def connection(self, node_id: str, database: str = "postgres") -> Iterator[psycopg.Connection]:
         """A superuser's connection in autocommit; a node that is not running is started for its duration."""
-        cluster, node = self.cluster(node_id), self.store.must(Node, node_id)
+        cluster = self.cluster(node_id)
         was_running = self.is_running(node_id)
         if not was_running:
             self.start(node_id, free_port())
         try:
-            dsn = cluster.dsn(database, password=node.superuser_password)
-            with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
+            with psycopg.connect(self.dsn(node_id, database), autocommit=True, connect_timeout=10) as connection:
                 yield connection
         finally:
             if not was_running:
                 cluster.stop()
-                self.store.put(replace(self.store.must(Node, node_id), stopped_at=times.now()))
+                self.store.put(replace(self.store.must(Node, node_id), stopped_at=self.clock.now()))
+
+    def dsn(self, node_id: str, database: str) -> str:
+        return self.cluster(node_id).dsn(database, password=self.store.must(Node, node_id).superuser_password)
 
     def chain(self, node_id: str) -> list[Node]:
         """The node, its parent, its parent's parent, ..."""

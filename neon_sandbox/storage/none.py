@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from neon_sandbox import times
+from neon_sandbox.clock import Clock
 from neon_sandbox.entities import Database, Role
 from neon_sandbox.problems import ApiProblem
 from neon_sandbox.storage.base import Fork, Point
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _BYTES_PER_SECOND = 1000
+# About what an empty database of PostgreSQL takes.
+_SIZE_BYTES = 30 << 20
 
 
 class NoStorage:
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._next_port = 55432
         self._lock = threading.Lock()
 
@@ -33,17 +37,29 @@ class NoStorage:
 
     def create_first(self, node_id: str, roles: Sequence[Role], databases: Sequence[Database]) -> datetime:
         # As if the project were old: only the history window limits what can be restored.
-        return times.now() - timedelta(days=30)
+        return self._clock.now() - timedelta(days=30)
 
     def check(self, node_id: str, point: Point) -> None:
-        if point.lsn is not None and not 0 < point.lsn <= lsn_at(times.now()):
+        if point.lsn is not None and not 0 < point.lsn <= lsn_at(self._clock.now()):
             raise ApiProblem(400, f"LSN {times.shown_lsn(point.lsn)} is beyond the head of the branch")
 
     def fork(self, source_id: str, node_id: str, point: Point, port: int | None) -> Fork:
         if point.lsn is not None:
             return Fork(timestamp=None, lsn=point.lsn)
-        moment = point.timestamp or times.now()
+        moment = point.timestamp or self._clock.now()
         return Fork(timestamp=moment, lsn=lsn_at(moment))
+
+    def snapshot(self, source_id: str, node_id: str, point: Point) -> Fork:
+        return self.fork(source_id, node_id, point, None)
+
+    def size_bytes(self, node_id: str) -> int:
+        return _SIZE_BYTES
+
+    def history_bytes(self, node_id: str, since: datetime) -> int:
+        return 0
+
+    def schema(self, node_id: str, database_name: str, point: Point) -> str:
+        return ""
 
     def prepare_to_release(self, node_id: str) -> None:
         pass

@@ -12,8 +12,8 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from neon_sandbox import times
 from neon_sandbox.binaries import Tools
+from neon_sandbox.clock import Clock
 from neon_sandbox.cluster import base_settings, free_port
 from neon_sandbox.entities import Database, Endpoint, Node, Role
 from neon_sandbox.errors import SandboxError
@@ -31,11 +31,14 @@ _ROLE_GROUPS = ("pg_read_all_data", "pg_write_all_data", "pg_monitor", "pg_signa
 
 
 class PostgresStorage:
-    def __init__(self, tools: Tools, store: Store, *, track_commit_timestamp: bool = True, fsync: bool = False) -> None:
+    def __init__(
+        self, tools: Tools, store: Store, clock: Clock, *, track_commit_timestamp: bool = True, fsync: bool = False
+    ) -> None:
         if tools.major < OLDEST_MAJOR:
             raise SandboxError(f"PostgreSQL {tools.major} is too old: {OLDEST_MAJOR} or newer is needed (set PG_BIN).")
-        self.nodes = Nodes(tools, store, _settings(tools.major, track_commit_timestamp, fsync))
+        self.nodes = Nodes(tools, store, clock, _settings(tools.major, track_commit_timestamp, fsync))
         self._store = store
+        self._clock = clock
         self._bases = Bases(self.nodes)
         self._recovery = Recovery(self.nodes, self._bases)
         self._superuser_password = secrets.token_urlsafe(24)
@@ -58,7 +61,7 @@ class PostgresStorage:
         return free_port(avoid=[endpoint.port for endpoint in self._store.find(Endpoint)])
 
     def create_first(self, node_id: str, roles: Sequence[Role], databases: Sequence[Database]) -> datetime:
-        node = Node(id=node_id, created_at=times.now(), superuser_password=self._superuser_password)
+        node = Node(id=node_id, created_at=self._clock.now(), superuser_password=self._superuser_password)
         self._store.put(node)
         self.nodes.make_dirs(node_id)
         self._fill(node_id)
@@ -84,6 +87,20 @@ class PostgresStorage:
             self.nodes.discard(node_id)
         return self._recovery.fork(source_id, node_id, point, port)
 
+    def snapshot(self, source_id: str, node_id: str, point: Point) -> Fork:
+        return self.fork(source_id, node_id, point, None)
+
+    def size_bytes(self, node_id: str) -> int:
+        return sum(path.stat().st_size for path in self.nodes.data_dir(node_id).glob("base/*/*") if path.is_file())
+
+    def history_bytes(self, node_id: str, since: datetime) -> int:
+        return sum(path.stat().st_size for path in (self.nodes.dir(node_id) / "wal").iterdir())
+
+    def schema(self, node_id: str, database_name: str, point: Point) -> str:
+        with self.nodes.connection(node_id):
+            dsn = self.nodes.dsn(node_id, database_name)
+            return self.nodes.tools.run(self.nodes.tools.command("pg_dump", "--schema-only", dsn)).stdout
+
     def prepare_to_release(self, node_id: str) -> None:
         if self.nodes.is_running(node_id):
             with self.nodes.connection(node_id) as connection:
@@ -97,7 +114,7 @@ class PostgresStorage:
         if self._store.get(Node, node_id) is None or not self.nodes.is_running(node_id):
             return
         self.nodes.stop(node_id)
-        self._store.put(replace(self._store.must(Node, node_id), stopped_at=times.now()))
+        self._store.put(replace(self._store.must(Node, node_id), stopped_at=self._clock.now()))
 
     def set_passwords(self, node_id: str, roles: Sequence[Role]) -> None:
         with self.nodes.connection(node_id) as connection:

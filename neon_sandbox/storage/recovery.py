@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from neon_sandbox import times
+from neon_sandbox.clock import Clock
 from neon_sandbox.cluster import free_port
 from neon_sandbox.entities import Node
 from neon_sandbox.errors import ClusterFailed
@@ -37,9 +38,9 @@ class _Target:
         """The time that the target stands for; None for an LSN that somebody gave."""
         return self.timestamp or self.head_at
 
-    def settings(self) -> dict[str, str]:
+    def settings(self, clock: Clock) -> dict[str, str]:
         if self.timestamp is not None:
-            moment = self.timestamp.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+            moment = clock.real(self.timestamp).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
             return {"recovery_target_time": moment, "recovery_target_inclusive": "on"}
         # Inclusive would also take the record that begins at the LSN.
         return {"recovery_target_lsn": times.shown_lsn(self.lsn) or "", "recovery_target_inclusive": "off"}
@@ -91,9 +92,11 @@ class Recovery:
     def _targets(self, source_id: str, point: Point) -> list[_Target]:
         """Usually one. Each needs a record behind it in the WAL, or replay fails instead of stopping."""
         if self._nodes.is_running(source_id):
-            head = _Target(lsn=self._mark(source_id, with_commit=bool(point.timestamp)), head_at=times.now())
+            head = _Target(
+                lsn=self._mark(source_id, with_commit=bool(point.timestamp)), head_at=self._nodes.clock.now()
+            )
             return [head if point.is_head else _Target(point.timestamp, point.lsn)]
-        end = _Target(lsn=self._nodes.shutdown_lsn(source_id), head_at=point.timestamp or times.now())
+        end = _Target(lsn=self._nodes.shutdown_lsn(source_id), head_at=point.timestamp or self._nodes.clock.now())
         stopped_at = self._nodes.store.must(Node, source_id).stopped_at
         if point.is_head or (point.timestamp and stopped_at and point.timestamp >= stopped_at):
             return [end]
@@ -113,7 +116,12 @@ class Recovery:
     def _make(self, source_id: str, node_id: str, target: _Target, port: int | None) -> None:
         source = self._nodes.store.must(Node, source_id)
         self._nodes.store.put(
-            Node(id=node_id, created_at=times.now(), superuser_password=source.superuser_password, parent_id=source_id)
+            Node(
+                id=node_id,
+                created_at=self._nodes.clock.now(),
+                superuser_password=source.superuser_password,
+                parent_id=source_id,
+            )
         )
         self._nodes.make_dirs(node_id)
         data_dir = self._nodes.data_dir(node_id)
@@ -145,7 +153,7 @@ class Recovery:
             "recovery_target_timeline": str(source.timeline),
             "recovery_target_action": "promote",
             "shared_buffers": "64MB",
-            **target.settings(),
+            **target.settings(self._nodes.clock),
         }
 
     def _restore_command(self, source_id: str) -> str:
