@@ -10,8 +10,9 @@ from typing import Any
 from backups.neon import wire
 from backups.neon.calls import NO_CONTENT, Caller
 from backups.neon.paging import PAGE_SIZE, pages
-from backups.neon.results import BranchChange
-from backups.neon.types import Branch, Endpoint, Operation
+from backups.neon.results import BranchChange, OperationsStarted
+from backups.neon.sending import checked_name, new_expiry, one_point, without_none
+from backups.neon.types import Branch
 from backups.neon.wire import Raw
 
 
@@ -25,7 +26,7 @@ class NewEndpoint:
     suspend_timeout_seconds: int | None = None
 
     def body(self) -> dict[str, Any]:
-        return _without_none(
+        return without_none(
             type=self.type,
             autoscaling_limit_min_cu=self.autoscaling_limit_min_cu,
             autoscaling_limit_max_cu=self.autoscaling_limit_max_cu,
@@ -46,18 +47,19 @@ class Branches:
         order = {"sort_by": "created_at", "sort_order": "asc"}
         for page in pages(
             self._caller,
-            _path(project_id),
+            "branches.list",
             _branches_of,
             cursor="next",
             params=order,
             page_size=self._page_size,
+            project_id=project_id,
         ):
             found |= {branch.id: branch for branch in page}
         return tuple(found.values())
 
     def get(self, project_id: str, branch_id: str) -> Branch:
         """Raises NeonNotFound; also for a moment after the branch was created."""
-        return self._caller.read(_path(project_id, branch_id), _branch_with_annotation)
+        return self._caller.read("branches.get", _branch_with_annotation, project_id=project_id, branch_id=branch_id)
 
     def find_by_name(self, project_id: str, name: str) -> Branch | None:
         """The branch of exactly this name. Neon's own search matches parts of names and ids, so the
@@ -82,9 +84,9 @@ class Branches:
 
         `name` should be unique and known beforehand: after OutcomeUnknown it is how to look it up.
         """
-        point = _point(parent_timestamp, parent_lsn, "parent_timestamp", "parent_lsn")
-        branch = _without_none(
-            name=_checked_name(name),
+        point = one_point(parent_timestamp, parent_lsn, "parent_timestamp", "parent_lsn")
+        branch = without_none(
+            name=checked_name(name),
             parent_id=wire.checked_id(parent_id),
             protected=protected,
             expires_at=None if expires_at is None else wire.format_expiry(expires_at),
@@ -95,7 +97,9 @@ class Branches:
         }
         if annotation:
             body["annotation_value"] = dict(annotation)
-        return self._caller.change("create_branch", "POST", _path(project_id), _changed, body, request_id=request_id)
+        return self._caller.change(
+            "branches.create", BranchChange.of, body, request_id=request_id, project_id=project_id
+        )
 
     def update(
         self,
@@ -109,28 +113,20 @@ class Branches:
         request_id: str | None = None,
     ) -> BranchChange:
         """Change what is given. `never_expires` takes an expiry away."""
-        if never_expires and expires_at is not None:
-            raise ValueError("a branch either expires or it does not")
-        branch = _without_none(
-            name=None if name is None else _checked_name(name),
-            protected=protected,
-            expires_at=None if expires_at is None else wire.format_expiry(expires_at),
-        )
-        if never_expires:
-            branch["expires_at"] = None
+        branch = without_none(name=None if name is None else checked_name(name), protected=protected)
+        branch |= new_expiry(expires_at, never_expires, "branch")
         if not branch:
             raise ValueError("nothing to change")
-        path = _path(project_id, branch_id)
-        return self._caller.change("update_branch", "PATCH", path, _changed, {"branch": branch}, request_id=request_id)
+        return self._change("branches.update", project_id, branch_id, {"branch": branch}, request_id)
 
     def delete(self, project_id: str, branch_id: str, *, request_id: str | None = None) -> BranchChange:
         """For good. `branch` of the result is None when there was none to delete."""
-        path = _path(project_id, branch_id)
-        return self._caller.change("delete_branch", "DELETE", path, _deleted, request_id=request_id)
+        return self._caller.change(
+            "branches.delete", _deleted, request_id=request_id, project_id=project_id, branch_id=branch_id
+        )
 
     def set_as_default(self, project_id: str, branch_id: str, *, request_id: str | None = None) -> BranchChange:
-        path = f"{_path(project_id, branch_id)}/set_as_default"
-        return self._caller.change("set_branch_as_default", "POST", path, _changed, request_id=request_id)
+        return self._change("branches.set_as_default", project_id, branch_id, None, request_id)
 
     def restore(
         self,
@@ -148,38 +144,37 @@ class Branches:
         `preserve_under_name` is optional at Neon and required here: without it the state before the
         restore is lost, and after OutcomeUnknown there would be nothing to look up.
         """
-        point = _point(source_timestamp, source_lsn, "source_timestamp", "source_lsn")
+        point = one_point(source_timestamp, source_lsn, "source_timestamp", "source_lsn")
         if target_branch_id == source_branch_id and not point:
             raise ValueError("a branch restored from itself needs a timestamp or an LSN")
         body = {
             "source_branch_id": wire.checked_id(source_branch_id),
-            "preserve_under_name": _checked_name(preserve_under_name),
+            "preserve_under_name": checked_name(preserve_under_name),
         } | point
-        path = f"{_path(project_id, target_branch_id)}/restore"
-        return self._caller.change("restore_branch", "POST", path, _changed, body, request_id=request_id)
+        return self._change("branches.restore", project_id, target_branch_id, body, request_id)
 
+    def finalize_restore(
+        self, project_id: str, branch_id: str, *, name: str | None = None, request_id: str | None = None
+    ) -> OperationsStarted:
+        """Put a branch made by `snapshots.restore` with `finalize=False` in the place of the branch that it was
+        restored for: it takes over name, computes, protection and schedule. The replaced branch keeps its id and
+        is called `name`, or "<its name> (old)". Afterwards a restore to a point in time is refused here."""
+        body = None if name is None else {"name": checked_name(name)}
+        return self._caller.change(
+            "branches.finalize_restore",
+            OperationsStarted.of,
+            body,
+            request_id=request_id,
+            project_id=project_id,
+            branch_id=branch_id,
+        )
 
-def _path(project_id: str, branch_id: str | None = None) -> str:
-    path = f"/projects/{wire.checked_id(project_id)}/branches"
-    return path if branch_id is None else f"{path}/{wire.checked_id(branch_id)}"
-
-
-def _point(timestamp: datetime | None, lsn: str | None, timestamp_key: str, lsn_key: str) -> dict[str, str]:
-    if timestamp is not None and lsn is not None:
-        raise ValueError("a point is a timestamp or an LSN, not both")
-    if timestamp is not None:
-        return {timestamp_key: wire.format_point(timestamp)}
-    return {} if lsn is None else {lsn_key: wire.checked_lsn(lsn)}
-
-
-def _checked_name(name: str) -> str:
-    if not 1 <= len(name) <= 256:
-        raise ValueError("the name of a branch has 1 to 256 characters")
-    return name
-
-
-def _without_none(**values: Any) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
+    def _change(
+        self, name: str, project_id: str, branch_id: str, body: Mapping[str, Any] | None, request_id: str | None
+    ) -> BranchChange:
+        return self._caller.change(
+            name, BranchChange.of, body, request_id=request_id, project_id=project_id, branch_id=branch_id
+        )
 
 
 def _branch_with_annotation(raw: Raw) -> Branch:
@@ -193,18 +188,8 @@ def _branches_of(page: Raw) -> tuple[Branch, ...]:
     return tuple(Branch.of(raw, annotations.get(raw.get("id"))) for raw in wire.objects_in(page, "branches"))
 
 
-def _changed(raw: Raw, request_id: str) -> BranchChange:
-    endpoints = wire.objects_in(raw, "endpoints") if raw.get("endpoints") is not None else ()
-    return BranchChange(
-        branch=Branch.of(wire.object_in(raw, "branch")),
-        endpoints=tuple(Endpoint.of(item) for item in endpoints),
-        operations=tuple(Operation.of(item) for item in wire.objects_in(raw, "operations")),
-        request_id=request_id,
-    )
-
-
 def _deleted(raw: Raw, request_id: str) -> BranchChange:
     if raw is NO_CONTENT:
         # There was no such branch any more, so nothing is under way.
         return BranchChange(None, (), (), request_id)
-    return _changed(raw, request_id)
+    return BranchChange.of(raw, request_id)

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from backups.neon import errors, retry, wire
+from backups.neon.catalogue import CATALOGUE
 from backups.neon.deadline import Deadline, Deadlines
 from backups.neon.retry import Action, Attempt, CallKind, Outcome, RetryDecision, RetryPolicy
 from backups.neon.secret import Secret, clean_text
@@ -24,20 +25,6 @@ T = TypeVar("T")
 
 # What a 204 decodes to, told apart from an empty object, which tells nothing.
 NO_CONTENT: Raw = MappingProxyType({})
-
-# Every change this client can send, and whether it does harm when it happens twice.
-MUTATIONS: Mapping[str, CallKind] = {
-    "create_branch": CallKind.ONCE,  # a second branch, and a second compute that costs
-    "restore_branch": CallKind.ONCE,  # throws away what was written since the first
-    "create_endpoint": CallKind.ONCE,
-    # A repeated delete answers 204; ids are never used again.
-    "delete_branch": CallKind.REPEATABLE,
-    # These name the state to be reached, not a step towards it.
-    "update_branch": CallKind.REPEATABLE,
-    "set_branch_as_default": CallKind.REPEATABLE,
-    "start_endpoint": CallKind.REPEATABLE,
-    "suspend_endpoint": CallKind.REPEATABLE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +113,15 @@ class Caller:
     def close(self) -> None:
         self._sender.close()
 
-    def read(self, path: str, build: Callable[[Raw], T], params: Mapping[str, str] | None = None) -> T:
-        """GET `path` and build a value of the answer; tries again inside the total deadline."""
+    def read(self, name: str, build: Callable[[Raw], T], params: Mapping[str, str] | None = None, /, **ids: str) -> T:
+        """Make the read `name` of the catalogue and build a value of the answer; tries again inside the total
+        deadline. `ids` are the parts of its path."""
+        call = CATALOGUE[name]
+        path = call.path_of(ids)
         deadline = self._deadline()
         number = 1
         while True:
-            request = Request(CallKind.READ, "GET", path, str(uuid4()), params or {})
+            request = Request(call.kind, call.method, path, str(uuid4()), params or {})
             got, ending, decision = self._attempt(request, build, deadline, number)
             if got is not None:
                 return got.value
@@ -144,18 +134,21 @@ class Caller:
     def change(
         self,
         name: str,
-        method: str,
-        path: str,
         build: Callable[[Raw, str], T],
         body: Mapping[str, Any] | None = None,
+        /,
         *,
-        request_id: str | None = None,
+        request_id: str | None,
+        params: Mapping[str, str] | None = None,
+        **ids: str,
     ) -> T:
-        """Send a change exactly once. `name` is its entry in MUTATIONS. `build` gets the answer (NO_CONTENT for
-        a 204) and the request id that was sent."""
+        """Send the change `name` of the catalogue exactly once. `build` gets the answer (NO_CONTENT for a 204) and
+        the request id that was sent. What stands in `params` is sent in the query and reported nowhere."""
+        call = CATALOGUE[name]
+        path = call.path_of(ids)
         encoded = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         sent_id = str(uuid4() if request_id is None else UUID(request_id))
-        request = Request(MUTATIONS[name], method, path, sent_id, body=encoded)
+        request = Request(call.kind, call.method, path, sent_id, params or {}, encoded)
         got, ending, decision = self._attempt(request, lambda raw: build(raw, sent_id), self._deadline(), 1)
         if got is None:
             raise _error(request, ending, decision)

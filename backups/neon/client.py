@@ -17,7 +17,9 @@ from backups.neon.operations import Operations
 from backups.neon.paging import PAGE_SIZE
 from backups.neon.projects import Projects
 from backups.neon.retry import DEFAULT_POLICY, RetryPolicy
+from backups.neon.schedules import Schedules
 from backups.neon.secret import Secret
+from backups.neon.snapshots import Snapshots
 from backups.neon.transport import MAX_ANSWER_BYTES, BaseTransport, HttpTransport
 from backups.neon.types import Auth
 
@@ -85,6 +87,8 @@ class NeonClient:
         self.operations = Operations(caller, page_size=page_size)
         self.databases = Databases(caller)
         self.roles = Roles(caller)
+        self.snapshots = Snapshots(caller)
+        self.schedules = Schedules(caller)
 
     def __repr__(self) -> str:
         return f"<NeonClient {getattr(self, '_caller', None)!r}>"
@@ -112,7 +116,7 @@ class NeonClient:
 
     def auth(self) -> Auth:
         """Whose key this is: the cheapest way to learn whether it works."""
-        return self._caller.read("/auth", Auth.of)
+        return self._caller.read("auth", Auth.of)
 
     def connection_uri(
         self,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from backups.neon import wire
 from backups.neon.calls import Caller
 from backups.neon.secret import Secret
@@ -16,10 +14,7 @@ class Databases:
         self._caller = caller
 
     def list(self, project_id: str, branch_id: str) -> tuple[Database, ...]:
-        return self._caller.read(
-            f"{_branch(project_id, branch_id)}/databases",
-            lambda raw: tuple(Database.of(item) for item in wire.objects_in(raw, "databases")),
-        )
+        return self._caller.read("databases.list", _databases_of, project_id=project_id, branch_id=branch_id)
 
 
 class Roles:
@@ -27,17 +22,16 @@ class Roles:
         self._caller = caller
 
     def list(self, project_id: str, branch_id: str) -> tuple[Role, ...]:
-        return self._caller.read(
-            f"{_branch(project_id, branch_id)}/roles",
-            lambda raw: tuple(Role.of(item) for item in wire.objects_in(raw, "roles")),
-        )
+        return self._caller.read("roles.list", _roles_of, project_id=project_id, branch_id=branch_id)
 
     def reveal_password(self, project_id: str, branch_id: str, role_name: str) -> Secret:
         """NeonRefused with status 412 when the project does not store passwords."""
-        role = _segment(role_name)
         return self._caller.read(
-            f"{_branch(project_id, branch_id)}/roles/{role}/reveal_password",
+            "roles.reveal_password",
             lambda raw: Secret(wire.required_text(raw, "password")),
+            project_id=project_id,
+            branch_id=branch_id,
+            role_name=role_name,
         )
 
 
@@ -59,19 +53,16 @@ def connection_uri(
     }
     if endpoint_id is not None:
         params["endpoint_id"] = wire.checked_id(endpoint_id)
-    return caller.read(f"/projects/{wire.checked_id(project_id)}/connection_uri", _secret_uri, params)
+    return caller.read("connection_uri", _secret_uri, params, project_id=project_id)
 
 
 def _secret_uri(raw: Raw) -> Secret:
     return Secret(wire.required_text(raw, "uri"))
 
 
-def _branch(project_id: str, branch_id: str) -> str:
-    return f"/projects/{wire.checked_id(project_id)}/branches/{wire.checked_id(branch_id)}"
+def _databases_of(raw: Raw) -> tuple[Database, ...]:
+    return tuple(Database.of(item) for item in wire.objects_in(raw, "databases"))
 
 
-def _segment(name: str) -> str:
-    """A role's name as one segment of a path. "." and ".." would be resolved away even when quoted."""
-    if name in {"", ".", ".."}:
-        raise ValueError("not the name of a role")
-    return quote(name, safe="")
+def _roles_of(raw: Raw) -> tuple[Role, ...]:
+    return tuple(Role.of(item) for item in wire.objects_in(raw, "roles"))

@@ -163,7 +163,7 @@ class OutcomeUnknown(NeonError):
     """A change was sent and no usable answer came back: it may have happened, or may still happen.
 
     Never send it again before having looked. `safe_to_repeat` is True only for calls that do no harm when
-    they happen twice (see `calls.MUTATIONS`).
+    they happen twice (see `catalogue`).
     """
 
     happened = "No usable answer came back, so it is not known whether Neon did it"

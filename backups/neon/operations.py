@@ -39,7 +39,14 @@ class Operations:
         if since.tzinfo is None:
             raise ValueError("a time compared with Neon's needs a zone")
         found: dict[str, Operation] = {}
-        for page in pages(self._caller, _path(project_id), _listed, cursor="cursor", page_size=self._page_size):
+        for page in pages(
+            self._caller,
+            "operations.list_since",
+            _listed,
+            cursor="cursor",
+            page_size=self._page_size,
+            project_id=project_id,
+        ):
             recent = {o.id: o for o in page if o.created_at is None or o.created_at >= since}
             found |= recent
             if not recent:
@@ -48,8 +55,10 @@ class Operations:
 
     def get(self, project_id: str, operation_id: str) -> Operation:
         return self._caller.read(
-            f"{_path(project_id)}/{wire.checked_id(operation_id)}",
+            "operations.get",
             lambda raw: Operation.of(wire.object_in(raw, "operation")),
+            project_id=project_id,
+            operation_id=operation_id,
         )
 
     def wait_for(
@@ -95,10 +104,6 @@ def judge(
         return OperationsState(Progress.FAILED, operations, failed)
     done = all(o.succeeded for o in operations)
     return OperationsState(Progress.DONE if done else Progress.RUNNING, operations, ())
-
-
-def _path(project_id: str) -> str:
-    return f"/projects/{wire.checked_id(project_id)}/operations"
 
 
 def _listed(page: Raw) -> tuple[Operation, ...]:

@@ -17,14 +17,17 @@ _MAX_PAGES = 1000
 
 def pages(
     caller: Caller,
-    path: str,
+    name: str,
     build: Callable[[Raw], tuple[T, ...]],
+    /,
     *,
     cursor: str,
     params: Mapping[str, str] | None = None,
     page_size: int = PAGE_SIZE,
+    **ids: str,
 ) -> Iterator[tuple[T, ...]]:
-    """The items of each page that has any. `cursor` names the field of `pagination` to follow.
+    """The items of each page that has any. `name` and `ids` are those of `Caller.read`; `cursor` names the field
+    of `pagination` to follow.
 
     The last page carries a cursor too, so the walk ends at an empty page. It raises rather than stop early
     when cursors repeat: a list cut short would make something that exists look absent.
@@ -39,7 +42,7 @@ def pages(
         return items, following
 
     while True:
-        items, following = caller.read(path, read, sent)
+        items, following = caller.read(name, read, sent, **ids)
         if not items:
             return
         yield items

@@ -27,7 +27,7 @@ class Projects:
 
         for page in pages(
             self._caller,
-            "/projects",
+            "projects.list",
             build,
             cursor="cursor",
             params=params,
@@ -38,8 +38,7 @@ class Projects:
 
     def get(self, project_id: str) -> Project:
         return self._caller.read(
-            f"/projects/{wire.checked_id(project_id)}",
-            lambda raw: Project.of(wire.object_in(raw, "project")),
+            "projects.get", lambda raw: Project.of(wire.object_in(raw, "project")), project_id=project_id
         )
 
 

@@ -5,7 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from backups.neon import wire
 from backups.neon.types import Branch, Endpoint, Operation
+from backups.neon.wire import Raw
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsStarted:
+    """An accepted change of which Neon tells only the operations. It is done only when all of them are."""
+
+    operations: tuple[Operation, ...]
+    request_id: str
+
+    @property
+    def operation_ids(self) -> tuple[str, ...]:
+        return tuple(operation.id for operation in self.operations)
+
+    @classmethod
+    def of(cls, raw: Raw, request_id: str) -> OperationsStarted:
+        return cls(operations_of(raw), request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +42,16 @@ class BranchChange:
     def operation_ids(self) -> tuple[str, ...]:
         return tuple(operation.id for operation in self.operations)
 
+    @classmethod
+    def of(cls, raw: Raw, request_id: str) -> BranchChange:
+        endpoints = wire.objects_in(raw, "endpoints") if raw.get("endpoints") is not None else ()
+        return cls(
+            branch=Branch.of(wire.object_in(raw, "branch")),
+            endpoints=tuple(Endpoint.of(item) for item in endpoints),
+            operations=operations_of(raw),
+            request_id=request_id,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointChange:
@@ -36,6 +64,16 @@ class EndpointChange:
     @property
     def operation_ids(self) -> tuple[str, ...]:
         return tuple(operation.id for operation in self.operations)
+
+    @classmethod
+    def of(cls, raw: Raw, request_id: str) -> EndpointChange:
+        return cls(Endpoint.of(wire.object_in(raw, "endpoint")), operations_of(raw), request_id)
+
+
+def operations_of(raw: Raw) -> tuple[Operation, ...]:
+    """The operations of a change. Without the list nobody could tell when the change is done, so it must be there;
+    an empty one means that it is done."""
+    return tuple(Operation.of(item) for item in wire.objects_in(raw, "operations"))
 
 
 class Progress(StrEnum):

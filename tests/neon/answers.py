@@ -11,6 +11,7 @@ from tests.neon.conftest import MAIN, PROJECT, Fake
 
 OP = "11111111-2222-4333-8444-555555555555"
 COPY = "br-copy-leaf-22222222"
+SNAPSHOT = "snap-soft-rain-44444444"
 ENDPOINT = "ep-fair-moon-33333333"
 POINT = datetime(2026, 11, 22, 9, 30, 15, 250_000, tzinfo=UTC)
 

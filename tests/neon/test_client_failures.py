@@ -12,7 +12,7 @@ from backups.neon import errors
 from backups.neon.calls import CallRecord
 from backups.neon.client import NeonClient
 from backups.neon.secret import Secret
-from tests.neon.answers import ENDPOINT, OP, branch, changed, restore
+from tests.neon.answers import COPY, ENDPOINT, OP, SNAPSHOT, branch, changed, restore
 from tests.neon.conftest import KEY, MAIN, PROJECT, Fake
 
 
@@ -101,6 +101,12 @@ CHANGES: list[tuple[Callable[[NeonClient], Any], bool]] = [
     (lambda c: c.branches.set_as_default(PROJECT, MAIN), True),
     (lambda c: c.endpoints.start(PROJECT, ENDPOINT), True),
     (lambda c: c.endpoints.suspend(PROJECT, ENDPOINT), True),
+    (lambda c: c.branches.finalize_restore(PROJECT, COPY), False),
+    (lambda c: c.snapshots.create(PROJECT, branch_id=MAIN, name="a"), False),
+    (lambda c: c.snapshots.restore(PROJECT, SNAPSHOT, target_branch_id=MAIN, finalize=True), False),
+    (lambda c: c.snapshots.update(PROJECT, SNAPSHOT, name="a"), True),
+    (lambda c: c.snapshots.delete(PROJECT, SNAPSHOT), True),
+    (lambda c: c.schedules.put(PROJECT, MAIN, ()), True),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.neon.calls import MUTATIONS
+from backups.neon.catalogue import CATALOGUE
 from backups.neon.retry import (
     DEFAULT_POLICY,
     Action,
@@ -129,9 +129,16 @@ def test_the_ceiling_doubles_up_to_the_cap() -> None:
 
 
 def test_only_calls_that_do_no_harm_twice_are_repeatable() -> None:
-    once = {name for name, kind in MUTATIONS.items() if kind is CallKind.ONCE}
-    assert once == {"create_branch", "restore_branch", "create_endpoint"}
-    assert CallKind.READ not in MUTATIONS.values()
+    assert {name for name, call in CATALOGUE.items() if call.kind is CallKind.ONCE} == {
+        "branches.create",
+        "branches.finalize_restore",
+        "branches.restore",
+        "endpoints.create",
+        "snapshots.create",
+        "snapshots.restore",
+    }
+    for call in CATALOGUE.values():
+        assert (call.kind is CallKind.READ) == (call.method == "GET")
 
 
 @pytest.mark.parametrize(

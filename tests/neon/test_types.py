@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.neon import wire
+from backups.neon.schedules import ScheduleItem
+from backups.neon.snapshots import Snapshot
 from backups.neon.types import Auth, Branch, Database, Endpoint, Operation, Project, Role
 from backups.neon.wire import UnusableShape
 
@@ -44,6 +46,11 @@ FULL: dict[Any, dict[str, Any]] = {
     },
     Database: {"name": "d", "id": 1, "branch_id": "br-a", "owner_name": "o"},
     Role: {"name": "r", "branch_id": "br-a", "protected": False},
+    Snapshot: {
+        "id": "snap-a", "name": "s", "slug": "before-import", "lsn": "0/1", "timestamp": T, "source_branch_id": "br-a",
+        "expires_at": T, "manual": False, "full_size": 9, "diff_size": 0, "created_at": T,
+    },
+    ScheduleItem: {"frequency": "weekly", "hour": 0, "day": 7, "retention_seconds": 3600},
 }  # fmt: skip
 NEEDED = {
     Project: {"id"},
@@ -52,6 +59,8 @@ NEEDED = {
     Operation: {"id"},
     Database: {"name"},
     Role: {"name"},
+    Snapshot: {"id", "name"},
+    ScheduleItem: {"frequency"},
 }
 TYPES = sorted(FULL, key=lambda t: t.__name__)
 junk = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.none()) | st.just({"x": 1})
@@ -99,6 +108,7 @@ def test_words_that_are_new_stay_as_they_are(of: Any, word: str) -> None:
         "restore_status",
         "init_source",
         "type",
+        "frequency",
         "action",
         "status",
     }
@@ -120,6 +130,13 @@ def test_an_unreadable_last_reset_is_not_taken_for_never() -> None:
         Branch.of(FULL[Branch] | {"last_reset_at": "yesterday"})
     for never in (None, "", "0001-01-01T00:00:00Z"):
         assert Branch.of(FULL[Branch] | {"last_reset_at": never}).last_reset_at is None
+
+
+def test_an_unreadable_expiry_of_a_snapshot_is_not_taken_for_kept_for_ever() -> None:
+    with pytest.raises(UnusableShape):
+        Snapshot.of(FULL[Snapshot] | {"expires_at": "soon"})
+    for never in (None, "", "0001-01-01T00:00:00Z"):
+        assert Snapshot.of(FULL[Snapshot] | {"expires_at": never}).expires_at is None
 
 
 def test_root_is_a_branch_without_a_parent() -> None:
