@@ -61,6 +61,11 @@ class Branches:
         """Raises NeonNotFound; also for a moment after the branch was created."""
         return self._caller.read("branches.get", _branch_with_annotation, project_id=project_id, branch_id=branch_id)
 
+    def count(self, project_id: str, *, search: str | None = None) -> int:
+        """How many there are, or how many whose name or id contains `search`."""
+        params = {} if search is None else {"search": search}
+        return self._caller.read("branches.count", _count_of, params, project_id=project_id)
+
     def find_by_name(self, project_id: str, name: str) -> Branch | None:
         """The branch of exactly this name. Neon's own search matches parts of names and ids, so the
         whole list is read."""
@@ -180,6 +185,13 @@ class Branches:
 def _branch_with_annotation(raw: Raw) -> Branch:
     annotation = raw.get("annotation")
     return Branch.of(wire.object_in(raw, "branch"), annotation if isinstance(annotation, dict) else None)
+
+
+def _count_of(raw: Raw) -> int:
+    count = wire.integer(raw, "count")
+    if count is None:
+        raise wire.UnusableShape("no count")
+    return count
 
 
 def _branches_of(page: Raw) -> tuple[Branch, ...]:

@@ -219,6 +219,7 @@ _STOPPED: Mapping[int | None, type[errors.NeonError]] = {
     401: errors.NeonKeyRejected,
     403: errors.NeonForbidden,
     404: errors.NeonNotFound,
+    406: errors.NeonOutOfWindow,
 }
 
 

@@ -8,16 +8,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 
+from backups.neon.accounts import Account
 from backups.neon.branches import Branches
 from backups.neon.calls import Caller, OnCall, Surroundings
-from backups.neon.databases import Databases, Roles, connection_uri
+from backups.neon.consumption import Consumption
+from backups.neon.databases import Databases, connection_uri
 from backups.neon.deadline import Deadlines
 from backups.neon.endpoints import Endpoints
 from backups.neon.operations import Operations
 from backups.neon.paging import PAGE_SIZE
 from backups.neon.projects import Projects
 from backups.neon.retry import DEFAULT_POLICY, RetryPolicy
+from backups.neon.roles import Roles
 from backups.neon.schedules import Schedules
+from backups.neon.schemas import Schemas
 from backups.neon.secret import Secret
 from backups.neon.snapshots import Snapshots
 from backups.neon.transport import MAX_ANSWER_BYTES, BaseTransport, HttpTransport
@@ -81,6 +85,7 @@ class NeonClient:
     def _use(self, caller: Caller, page_size: int) -> None:
         self._caller = caller
         self._page_size = page_size
+        self.account = Account(caller)
         self.projects = Projects(caller, page_size=page_size)
         self.branches = Branches(caller, page_size=page_size)
         self.endpoints = Endpoints(caller)
@@ -89,6 +94,8 @@ class NeonClient:
         self.roles = Roles(caller)
         self.snapshots = Snapshots(caller)
         self.schedules = Schedules(caller)
+        self.schemas = Schemas(caller)
+        self.consumption = Consumption(caller)
 
     def __repr__(self) -> str:
         return f"<NeonClient {getattr(self, '_caller', None)!r}>"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from backups.neon import wire
 from backups.neon.branches import NewEndpoint
 from backups.neon.calls import Caller
-from backups.neon.results import EndpointChange
+from backups.neon.results import EndpointChange, OperationsStarted
+from backups.neon.sending import without_none
 from backups.neon.types import Endpoint
 from backups.neon.wire import Raw
 
@@ -38,6 +42,39 @@ class Endpoints:
             "endpoints.create", EndpointChange.of, body, request_id=request_id, project_id=project_id
         )
 
+    def update(
+        self,
+        project_id: str,
+        endpoint_id: str,
+        *,
+        autoscaling_limit_min_cu: float | None = None,
+        autoscaling_limit_max_cu: float | None = None,
+        suspend_timeout_seconds: int | None = None,
+        disabled: bool | None = None,
+        request_id: str | None = None,
+    ) -> EndpointChange:
+        """Change what is given. An idle endpoint may wake for it. `suspend_timeout_seconds` of 0 is Neon's default,
+        -1 means never; a `disabled` one lets nobody in."""
+        changes = without_none(
+            autoscaling_limit_min_cu=autoscaling_limit_min_cu,
+            autoscaling_limit_max_cu=autoscaling_limit_max_cu,
+            suspend_timeout_seconds=suspend_timeout_seconds,
+            disabled=disabled,
+        )
+        if not changes:
+            raise ValueError("nothing to change")
+        return self._step("endpoints.update", project_id, endpoint_id, request_id, {"endpoint": changes})
+
+    def delete(self, project_id: str, endpoint_id: str, *, request_id: str | None = None) -> OperationsStarted:
+        """The branch stays, and can't be reached any more. No operations when there was none to delete."""
+        return self._caller.change(
+            "endpoints.delete",
+            OperationsStarted.of_delete,
+            request_id=request_id,
+            project_id=project_id,
+            endpoint_id=endpoint_id,
+        )
+
     def start(self, project_id: str, endpoint_id: str, *, request_id: str | None = None) -> EndpointChange:
         return self._step("endpoints.start", project_id, endpoint_id, request_id)
 
@@ -45,9 +82,20 @@ class Endpoints:
         """Cuts every connection; the next one wakes the endpoint again."""
         return self._step("endpoints.suspend", project_id, endpoint_id, request_id)
 
-    def _step(self, name: str, project_id: str, endpoint_id: str, request_id: str | None) -> EndpointChange:
+    def restart(self, project_id: str, endpoint_id: str, *, request_id: str | None = None) -> EndpointChange:
+        """Suspends at once, which cuts every connection, and starts again."""
+        return self._step("endpoints.restart", project_id, endpoint_id, request_id)
+
+    def _step(
+        self,
+        name: str,
+        project_id: str,
+        endpoint_id: str,
+        request_id: str | None,
+        body: Mapping[str, Any] | None = None,
+    ) -> EndpointChange:
         return self._caller.change(
-            name, EndpointChange.of, request_id=request_id, project_id=project_id, endpoint_id=endpoint_id
+            name, EndpointChange.of, body, request_id=request_id, project_id=project_id, endpoint_id=endpoint_id
         )
 
 

@@ -146,6 +146,13 @@ class NeonRefused(NeonError):
         return "not ready yet" in self.detail
 
 
+class NeonOutOfWindow(NeonRefused):
+    """406: figures of consumption are kept for a week by the hour, 60 days by the day and a year by the month."""
+
+    happened = "Neon keeps no figures for this range at this granularity"
+    next_step = "Ask for a later begin or a coarser granularity."
+
+
 class AnswerUnusable(NeonError):
     """A read came back in a form that can't be trusted (HTML, broken JSON, a redirect, a missing part)."""
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from backups.neon import wire
-from backups.neon.types import Branch, Endpoint, Operation
+from backups.neon.calls import NO_CONTENT
+from backups.neon.secret import Secret
+from backups.neon.types import Branch, Database, Endpoint, Operation, Project, Role
 from backups.neon.wire import Raw
 
 
@@ -24,6 +26,11 @@ class OperationsStarted:
     @classmethod
     def of(cls, raw: Raw, request_id: str) -> OperationsStarted:
         return cls(operations_of(raw), request_id)
+
+    @classmethod
+    def of_delete(cls, raw: Raw, request_id: str) -> OperationsStarted:
+        """When there was nothing (any more) to delete, nothing is under way."""
+        return cls((), request_id) if raw is NO_CONTENT else cls.of(raw, request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,98 @@ class EndpointChange:
     @classmethod
     def of(cls, raw: Raw, request_id: str) -> EndpointChange:
         return cls(Endpoint.of(wire.object_in(raw, "endpoint")), operations_of(raw), request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleChange:
+    """An accepted change of a role. It is done only when all `operations` are. `password` is the new one, if any."""
+
+    role: Role
+    password: Secret | None
+    operations: tuple[Operation, ...]
+    request_id: str
+
+    @property
+    def operation_ids(self) -> tuple[str, ...]:
+        return tuple(operation.id for operation in self.operations)
+
+    @classmethod
+    def of(cls, raw: Raw, request_id: str) -> RoleChange:
+        role = wire.object_in(raw, "role")
+        password = wire.text(role, "password")
+        secret = None if password is None else Secret(password)
+        return cls(Role.of(role), secret, operations_of(raw), request_id)
+
+    @classmethod
+    def with_password(cls, raw: Raw, request_id: str) -> RoleChange:
+        """A reset that does not tell the new password can't be used."""
+        wire.required_text(wire.object_in(raw, "role"), "password")
+        return cls.of(raw, request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseChange:
+    """An accepted change of a database. It is done only when all `operations` are."""
+
+    database: Database
+    operations: tuple[Operation, ...]
+    request_id: str
+
+    @property
+    def operation_ids(self) -> tuple[str, ...]:
+        return tuple(operation.id for operation in self.operations)
+
+    @classmethod
+    def of(cls, raw: Raw, request_id: str) -> DatabaseChange:
+        return cls(Database.of(wire.object_in(raw, "database")), operations_of(raw), request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectChange:
+    """An accepted change of a project. It is done only when all `operations` are; Neon tells none for a delete."""
+
+    project: Project
+    operations: tuple[Operation, ...]
+    request_id: str
+
+    @property
+    def operation_ids(self) -> tuple[str, ...]:
+        return tuple(operation.id for operation in self.operations)
+
+    @classmethod
+    def of(cls, raw: Raw, request_id: str) -> ProjectChange:
+        operations = operations_of(raw) if raw.get("operations") is not None else ()
+        return cls(Project.of(wire.object_in(raw, "project")), operations, request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NewProject:
+    """A project with what Neon made in it. It can be used only when all `operations` are done. The addresses and
+    passwords in the answer are dropped; ask `connection_uri` for one."""
+
+    project: Project
+    branch: Branch
+    endpoints: tuple[Endpoint, ...]
+    databases: tuple[Database, ...]
+    roles: tuple[Role, ...]
+    operations: tuple[Operation, ...]
+    request_id: str
+
+    @property
+    def operation_ids(self) -> tuple[str, ...]:
+        return tuple(operation.id for operation in self.operations)
+
+    @classmethod
+    def of(cls, raw: Raw, request_id: str) -> NewProject:
+        return cls(
+            project=Project.of(wire.object_in(raw, "project")),
+            branch=Branch.of(wire.object_in(raw, "branch")),
+            endpoints=tuple(Endpoint.of(item) for item in wire.objects_in(raw, "endpoints")),
+            databases=tuple(Database.of(item) for item in wire.objects_in(raw, "databases")),
+            roles=tuple(Role.of(item) for item in wire.objects_in(raw, "roles")),
+            operations=operations_of(raw),
+            request_id=request_id,
+        )
 
 
 def operations_of(raw: Raw) -> tuple[Operation, ...]:

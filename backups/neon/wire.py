@@ -125,6 +125,11 @@ def format_expiry(at: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}Z"
 
 
+def format_second(at: datetime) -> str:
+    """Whole seconds, rounded down: the begin of a range, which must not lose what it includes."""
+    return f"{_aware(at):%Y-%m-%dT%H:%M:%S}Z"
+
+
 def checked_lsn(lsn: str) -> str:
     if not _LSN.fullmatch(lsn):
         raise ValueError("an LSN looks like 0/1E19478")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,7 +11,7 @@ from backups.neon import errors
 from backups.neon.calls import CallRecord
 from backups.neon.client import NeonClient
 from backups.neon.secret import Secret
-from tests.neon.answers import COPY, ENDPOINT, OP, SNAPSHOT, branch, changed, restore
+from tests.neon.answers import OP, branch, changed, restore
 from tests.neon.conftest import KEY, MAIN, PROJECT, Fake
 
 
@@ -23,6 +22,7 @@ from tests.neon.conftest import KEY, MAIN, PROJECT, Fake
         (401, errors.NeonKeyRejected),
         (403, errors.NeonForbidden),
         (404, errors.NeonNotFound),
+        (406, errors.NeonOutOfWindow),
         (409, errors.NeonRefused),
         (412, errors.NeonRefused),
         (422, errors.NeonRefused),
@@ -92,39 +92,10 @@ def test_an_unexpected_204_is_unknown_except_for_a_delete(fake: Fake, neon: Neon
         neon.branches.delete(PROJECT, MAIN)
 
 
-CHANGES: list[tuple[Callable[[NeonClient], Any], bool]] = [
-    (lambda c: restore(c), False),
-    (lambda c: c.branches.create(PROJECT, name="a", parent_id=MAIN), False),
-    (lambda c: c.endpoints.create(PROJECT, branch_id=MAIN), False),
-    (lambda c: c.branches.delete(PROJECT, MAIN), True),
-    (lambda c: c.branches.update(PROJECT, MAIN, name="a"), True),
-    (lambda c: c.branches.set_as_default(PROJECT, MAIN), True),
-    (lambda c: c.endpoints.start(PROJECT, ENDPOINT), True),
-    (lambda c: c.endpoints.suspend(PROJECT, ENDPOINT), True),
-    (lambda c: c.branches.finalize_restore(PROJECT, COPY), False),
-    (lambda c: c.snapshots.create(PROJECT, branch_id=MAIN, name="a"), False),
-    (lambda c: c.snapshots.restore(PROJECT, SNAPSHOT, target_branch_id=MAIN, finalize=True), False),
-    (lambda c: c.snapshots.update(PROJECT, SNAPSHOT, name="a"), True),
-    (lambda c: c.snapshots.delete(PROJECT, SNAPSHOT), True),
-    (lambda c: c.schedules.put(PROJECT, MAIN, ()), True),
-]
-
-
 def test_without_time_left_nothing_is_handed_to_any_transport(fake: Fake, neon: NeonClient) -> None:
     with pytest.raises(errors.NeonUnavailable):
         restore(neon.limited_to(0.0))
     assert fake.requests == []
-
-
-@pytest.mark.parametrize(("change", "repeatable"), CHANGES)
-def test_which_changes_may_be_repeated_after_a_lost_answer(
-    fake: Fake, neon: NeonClient, change: Callable[[NeonClient], Any], repeatable: bool
-) -> None:
-    fake.will(httpx.ReadTimeout("lost"))
-    with pytest.raises(errors.OutcomeUnknown) as caught:
-        change(neon)
-    assert caught.value.safe_to_repeat is repeatable
-    assert len(fake.requests) == 1
 
 
 def test_what_neon_asks_for_is_passed_on(fake: Fake, neon: NeonClient) -> None:

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.neon import wire
+from backups.neon.accounts import Organization, Region, User
 from backups.neon.schedules import ScheduleItem
+from backups.neon.schemas import Column
 from backups.neon.snapshots import Snapshot
 from backups.neon.types import Auth, Branch, Database, Endpoint, Operation, Project, Role
 from backups.neon.wire import UnusableShape
@@ -50,6 +52,16 @@ FULL: dict[Any, dict[str, Any]] = {
         "id": "snap-a", "name": "s", "slug": "before-import", "lsn": "0/1", "timestamp": T, "source_branch_id": "br-a",
         "expires_at": T, "manual": False, "full_size": 9, "diff_size": 0, "created_at": T,
     },
+    User: {
+        "id": "u", "email": "ops@example.org", "name": "Ops", "plan": "scale", "projects_limit": 0,
+        "branches_limit": 25,
+    },
+    Organization: {
+        "id": "org-a", "name": "CareCircle", "handle": "carecircle", "plan": "scale", "allow_hipaa_projects": True,
+        "require_mfa": False, "created_at": T, "updated_at": T,
+    },
+    Region: {"region_id": "aws-us-east-2", "name": "Ohio", "default": False},
+    Column: {"name": "id", "type": "bigint", "nullable": False, "generated": True},
     ScheduleItem: {"frequency": "weekly", "hour": 0, "day": 7, "retention_seconds": 3600},
 }  # fmt: skip
 NEEDED = {
@@ -60,6 +72,10 @@ NEEDED = {
     Database: {"name"},
     Role: {"name"},
     Snapshot: {"id", "name"},
+    User: {"id"},
+    Organization: {"id"},
+    Region: {"region_id"},
+    Column: {"name"},
     ScheduleItem: {"frequency"},
 }
 TYPES = sorted(FULL, key=lambda t: t.__name__)
