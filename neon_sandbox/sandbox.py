@@ -68,7 +68,7 @@ class Sandbox:
             id=ids.project_id(),
             name=name,
             org_id=ORGANISATION_ID,
-            pg_version=17,
+            pg_version=self.plane.storage.pg_version,
             history_retention_seconds=history_seconds,
             created_at=moment,
             updated_at=moment,

@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.support.browser",
     "tests.support.people",
     "tests.support.worker",
+    "tests.support.node",
 ]
 
 hypothesis_settings.register_profile("local", print_blob=True, deadline=None)

@@ -100,12 +100,12 @@ def annotation(entity: Branch) -> dict[str, Any]:
 
 
 def endpoint(entity: Endpoint) -> dict[str, Any]:
-    # `port` is not Neon's: its endpoints share one port and differ by host, here they differ by port.
+    # At Neon all endpoints share one port and are told apart by name. Here each has a port of its own, which stands in
+    # `host`, so that whoever makes an address of it, as Neon's own command line does, arrives at the right server.
     return _present(
         {
             "id": entity.id,
-            "host": "127.0.0.1",
-            "port": entity.port,
+            "host": f"{entity.id}.localhost:{entity.port}",
             "project_id": entity.project_id,
             "branch_id": entity.branch_id,
             "type": "read_write",

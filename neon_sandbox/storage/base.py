@@ -33,6 +33,10 @@ class Fork:
 class Storage(Protocol):
     """Every method may be called again with the same arguments after an interruption."""
 
+    @property
+    def pg_version(self) -> int:
+        """The major version of PostgreSQL that projects say they have."""
+
     def open(self) -> None:
         """Clears away what a killed predecessor left half-made."""
 

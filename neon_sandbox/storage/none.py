@@ -19,6 +19,8 @@ _SIZE_BYTES = 30 << 20
 
 
 class NoStorage:
+    pg_version = 18
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._next_port = 55432

@@ -36,6 +36,7 @@ class PostgresStorage:
     ) -> None:
         if tools.major < OLDEST_MAJOR:
             raise SandboxError(f"PostgreSQL {tools.major} is too old: {OLDEST_MAJOR} or newer is needed (set PG_BIN).")
+        self.pg_version = tools.major
         self.nodes = Nodes(tools, store, clock, _settings(tools.major, track_commit_timestamp, fsync))
         self._store = store
         self._clock = clock
