@@ -14,6 +14,8 @@ from backups.neon.calls import CallRecord
 from backups.neon.client import NeonClient
 from backups.neon.deadline import Deadlines
 from backups.neon.secret import Secret
+from neon_sandbox.testing import RunningSandbox, running_sandbox
+from tests.neon.local import client_of
 
 KEY = "napi_canary-3f9c1d7e5b"
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -103,3 +105,16 @@ def connect() -> Iterator[Callable[..., NeonClient]]:
     yield make
     for client in opened:
         client.close()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def local(sandbox: RunningSandbox) -> Iterator[NeonClient]:
+    """A client of the local Neon."""
+    with client_of(sandbox) as client:
+        yield client
