@@ -27,7 +27,11 @@ class Project(Stored):
 
 @dataclass(frozen=True)
 class Branch(Stored):
-    """`node_id` names the data. A restore gives the branch another node, and the preserved branch the old one."""
+    """`node_id` names the data. A restore gives the branch another node, and the preserved branch the old one.
+
+    One made of a snapshot has the snapshot's id in `restored_from` and that of the branch it is meant to replace in
+    `restored_as`; `detached` when it no longer waits for its one `detach_parent_branch`.
+    """
 
     project_id: str
     name: str
@@ -51,6 +55,10 @@ class Branch(Stored):
     annotation: dict[str, str] = field(default_factory=dict)
     restricted_actions: list[dict[str, str]] = field(default_factory=list)
     restore_status: str | None = None
+    restored_from: str | None = None
+    restored_as: str | None = None
+    finalized_at: datetime | None = None
+    detached: bool = False
     created_by: str = "local"
 
 
@@ -199,6 +207,9 @@ class Settings(Stored):
     plan: str = "launch"
     root_cap: int | None = None
     branch_cap: int | None = None
+    snapshot_cap: int | None = None
+    detach_after_seconds: float | None = 3600.0
+    detach_failure: dict[str, Any] | None = None
     refuse_restore_of_protected: bool = True
     connection_uri: str | None = None
     connection_uris: dict[str, str] = field(default_factory=dict)

@@ -167,3 +167,12 @@ def branch_id() -> str:
 
 def endpoint_id() -> str:
     return f"ep-{_words()}"
+
+
+def snapshot_id() -> str:
+    return f"snap-{_words()}"
+
+
+def slug() -> str:
+    """What a snapshot is called in addresses when nobody chose a slug."""
+    return _words()

@@ -13,6 +13,7 @@ from neon_sandbox import problems
 from neon_sandbox.clock import Clock
 from neon_sandbox.entities import (
     UNFINISHED,
+    BackupSchedule,
     Branch,
     Database,
     Endpoint,
@@ -28,6 +29,7 @@ from neon_sandbox.store import Store
 
 ROOT_CAPS = {"free": 3, "launch": 5, "scale": 25}
 BRANCH_CAPS = {"free": 10, "launch": 5000, "scale": 5000}
+SNAPSHOT_CAPS = {"free": 1, "launch": 100, "scale": 100}
 HISTORY_CAPS_SECONDS = {"free": 21_600, "launch": 604_800, "scale": 2_592_000}
 
 
@@ -124,6 +126,9 @@ class Plane:
     def databases(self, branch_id: str) -> list[Database]:
         return self.store.find(Database, lambda database: database.branch_id == branch_id)
 
+    def snapshots(self, project_id: str) -> list[Snapshot]:
+        return self.store.find(Snapshot, lambda snapshot: snapshot.project_id == project_id)
+
     def catalog(self, branch_id: str) -> list[Role | Database]:
         return [*self.roles(branch_id), *self.databases(branch_id)]
 
@@ -137,6 +142,11 @@ class Plane:
     def branch_cap(self) -> int:
         settings = self.settings
         return settings.branch_cap if settings.branch_cap is not None else BRANCH_CAPS[settings.plan]
+
+    def snapshot_cap(self) -> int:
+        """How many snapshots a project can hold that no schedule took."""
+        settings = self.settings
+        return settings.snapshot_cap if settings.snapshot_cap is not None else SNAPSHOT_CAPS[settings.plan]
 
     def connection_uri(self, endpoint: Endpoint, role: Role, database_name: str) -> str:
         settings = self.settings
@@ -176,6 +186,8 @@ class Plane:
             self.store.remove(endpoint)
         for entity in self.catalog(branch.id):
             self.store.remove(entity)
+        if schedule := self.store.get(BackupSchedule, branch.id):
+            self.store.remove(schedule)
         self.store.remove(branch)
 
     def collect(self) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neon_sandbox import ids, keys
+from neon_sandbox import ids, keys, snapshot_keeper
 from neon_sandbox.api.branches import schedule_deletion
 from neon_sandbox.api.catalog import next_database_number
 from neon_sandbox.api.endpoints import new_endpoint
@@ -145,11 +145,20 @@ class Sandbox:
 
     def _keep_house(self) -> None:
         while not self.stopping.wait(HOUSEKEEPING_SECONDS):
-            try:
-                self._delete_expired()
-                self.plane.storage.maintain(self.plane.keep_from())
-            except Exception:
-                log.exception("housekeeping failed")
+            for chore in self._chores():
+                try:
+                    chore()
+                except Exception:
+                    log.exception("housekeeping failed")
+
+    def _chores(self) -> list[Callable[[], None]]:
+        plane = self.plane
+        return [
+            self._delete_expired,
+            lambda: snapshot_keeper.remove_expired(plane),
+            lambda: snapshot_keeper.detach_restored(plane),
+            lambda: plane.storage.maintain(plane.keep_from()),
+        ]
 
     def _delete_expired(self) -> None:
         now = self.plane.clock.now()

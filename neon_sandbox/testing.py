@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from neon_sandbox.api.snapshots import new_snapshot, schedule_snapshot
 from neon_sandbox.app import App
-from neon_sandbox.entities import Operation
+from neon_sandbox.entities import Branch, Operation, Snapshot
 from neon_sandbox.faults import Fault, Faults, fault_from
 from neon_sandbox.keys import new_key
 from neon_sandbox.plain import PlainPostgres, running_plain_postgres
 from neon_sandbox.running import opened_sandbox
 from neon_sandbox.sandbox import Sandbox
 from neon_sandbox.server import Server, serving
+from neon_sandbox.storage.base import Point
 
 ROOMY_BYTES = 4 << 30
 
@@ -113,6 +116,17 @@ class RunningSandbox:
     def move_clock(self, seconds: float) -> datetime:
         """Lets that much time pass at once; returns the new time."""
         return self.sandbox.move_clock(seconds)
+
+    def take_snapshot(self, branch_id: str | None = None, *, name: str, timestamp: datetime | None = None) -> Snapshot:
+        """A snapshot of a root branch (default `main`), complete when it is returned."""
+        plane, point = self.sandbox.plane, Point(timestamp=timestamp)
+        with plane.store.transaction():
+            branch = plane.store.must(Branch, branch_id or self.branch_id)
+            snapshot = new_snapshot(plane, branch, point, name=name)
+            schedule_snapshot(plane, snapshot, branch, point)
+        while not (taken := plane.store.must(Snapshot, snapshot.id)).ready:
+            time.sleep(0.005)
+        return taken
 
     def lock_project(self, seconds: float) -> list[Operation]:
         """Somebody else's operation; until it is over, every change answers 423."""

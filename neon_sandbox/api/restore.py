@@ -20,6 +20,7 @@ from neon_sandbox.api.rules import (
     refuse_too_many,
     refuse_unready,
 )
+from neon_sandbox.api.snapshot_rules import refuse_history_of_restored, refuse_reset_after_snapshot_restore
 from neon_sandbox.entities import Branch, Operation
 from neon_sandbox.jobs import point_arguments
 from neon_sandbox.plane import Plane, Planned
@@ -74,8 +75,12 @@ def _refuse_forbidden(plane: Plane, restore: Restore) -> None:
         raise ApiProblem(400, "source_timestamp or source_lsn is required to restore a branch from its own history")
     if not point.is_head and (target.parent_id or source.parent_id):
         raise ApiProblem(422, "point-in-time restore is available for root branches only")
-    if target.parent_id is not None and source.id != target.parent_id:
-        raise ApiProblem(422, "a child branch can be reset to the head of its parent only")
+    if target.parent_id is not None:
+        if source.id != target.parent_id:
+            raise ApiProblem(422, "a child branch can be reset to the head of its parent only")
+        refuse_reset_after_snapshot_restore(plane, target)
+    if not point.is_head:
+        refuse_history_of_restored(source)
     if (restore.from_itself or plane.children(target.id)) and restore.preserve_under_name is None:
         raise ApiProblem(422, "preserve_under_name is required for this restore")
     if target.protected and plane.settings.refuse_restore_of_protected:

@@ -3,7 +3,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from neon_sandbox.api import branches, catalog, control, create_branch, endpoints, projects, restore
+from neon_sandbox.api import (
+    branches,
+    catalog,
+    control,
+    create_branch,
+    endpoints,
+    projects,
+    restore,
+    restore_snapshot,
+    snapshots,
+)
 from neon_sandbox.api.request import Handler
 
 Routes = Sequence[tuple[str, re.Pattern[str], Handler]]
@@ -35,6 +45,12 @@ NEON: Routes = _compiled(
     ("DELETE", "/projects/{project_id}/branches/{branch_id}", branches.delete_branch),
     ("POST", "/projects/{project_id}/branches/{branch_id}/set_as_default", branches.set_default),
     ("POST", "/projects/{project_id}/branches/{branch_id}/restore", restore.restore_branch),
+    ("POST", "/projects/{project_id}/branches/{branch_id}/snapshot", snapshots.create_snapshot),
+    ("POST", "/projects/{project_id}/branches/{branch_id}/finalize_restore", restore_snapshot.finalize_restore),
+    ("GET", "/projects/{project_id}/snapshots", snapshots.list_snapshots),
+    ("PATCH", "/projects/{project_id}/snapshots/{snapshot_id}", snapshots.update_snapshot),
+    ("DELETE", "/projects/{project_id}/snapshots/{snapshot_id}", snapshots.delete_snapshot),
+    ("POST", "/projects/{project_id}/snapshots/{snapshot_id}/restore", restore_snapshot.restore_snapshot),
     ("GET", "/projects/{project_id}/branches/{branch_id}/endpoints", endpoints.list_branch_endpoints),
     ("GET", "/projects/{project_id}/branches/{branch_id}/databases", catalog.list_databases),
     ("POST", "/projects/{project_id}/branches/{branch_id}/databases", catalog.create_database),

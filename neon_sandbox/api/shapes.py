@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neon_sandbox import times
-from neon_sandbox.entities import Branch, Database, Endpoint, Operation, Project, Role
+from neon_sandbox.entities import Branch, Database, Endpoint, Operation, Project, Role, Snapshot
 
 
 def _present(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,6 +85,8 @@ def branch(entity: Branch) -> dict[str, Any]:
             "ttl_interval_seconds": entity.ttl_interval_seconds,
             "last_reset_at": times.shown(entity.last_reset_at),
             "restore_status": entity.restore_status,
+            "restored_from": entity.restored_from,
+            "restored_as": entity.restored_as,
             "restricted_actions": entity.restricted_actions or None,
         }
     )
@@ -178,3 +180,22 @@ def database(entity: Database) -> dict[str, Any]:
         "created_at": times.shown(entity.created_at),
         "updated_at": times.shown(entity.created_at),
     }
+
+
+def snapshot(entity: Snapshot) -> dict[str, Any]:
+    # Sizes are worked out last: as long as they are absent, Neon charges nothing.
+    return _present(
+        {
+            "id": entity.id,
+            "name": entity.name,
+            "slug": entity.slug,
+            "lsn": times.shown_lsn(entity.lsn),
+            "timestamp": times.shown(entity.timestamp),
+            "source_branch_id": entity.source_branch_id,
+            "created_at": times.shown(entity.created_at),
+            "expires_at": times.shown(entity.expires_at),
+            "manual": entity.manual,
+            "full_size": entity.full_size_bytes if entity.ready else None,
+            "diff_size": entity.diff_size_bytes if entity.ready else None,
+        }
+    )

@@ -55,6 +55,17 @@ class Api:
     def restore(self, branch_id: str, **body: Any) -> httpx.Response:
         return self.call("POST", f"/branches/{branch_id}/restore", body)
 
+    def take_snapshot(self, branch_id: str, **query: Any) -> Any:
+        """A complete one."""
+        taken = self.done(self.call("POST", f"/branches/{branch_id}/snapshot", **query))["snapshot"]
+        return self.snapshot(taken["id"])
+
+    def snapshot(self, snapshot_id: str) -> Any:
+        return next(snapshot for snapshot in self.get("/snapshots")["snapshots"] if snapshot["id"] == snapshot_id)
+
+    def restore_snapshot(self, snapshot_id: str, **body: Any) -> httpx.Response:
+        return self.call("POST", f"/snapshots/{snapshot_id}/restore", body)
+
     def branch(self, branch_id: str) -> Any:
         return self.get(f"/branches/{branch_id}")["branch"]
 
