@@ -23,6 +23,8 @@ class Project(Stored):
     created_at: datetime
     updated_at: datetime
     region_id: str = "aws-us-east-2"
+    settings: dict[str, Any] = field(default_factory=dict)
+    default_endpoint_settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,10 @@ class Endpoint(Stored):
     min_cu: float = 0.25
     max_cu: float = 0.25
     suspend_timeout_seconds: int = 0
+    region_id: str = "aws-us-east-2"
+    name: str | None = None
+    disabled: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,10 @@ class Operation(Stored):
 
 @dataclass(frozen=True)
 class Job(Stored):
-    """The work behind one accepted call: its operations in order, and all that is needed to do or undo it."""
+    """The work behind one accepted call: its operations in order, and all that is needed to do or undo it.
+
+    It is forgotten in the transaction that ends its last operation; earlier versions marked it `done` instead.
+    """
 
     project_id: str
     kind: str

@@ -31,6 +31,7 @@ ROOT_CAPS = {"free": 3, "launch": 5, "scale": 25}
 BRANCH_CAPS = {"free": 10, "launch": 5000, "scale": 5000}
 SNAPSHOT_CAPS = {"free": 1, "launch": 100, "scale": 100}
 HISTORY_CAPS_SECONDS = {"free": 21_600, "launch": 604_800, "scale": 2_592_000}
+HISTORY_DEFAULT_SECONDS = {"free": 21_600, "launch": 86_400, "scale": 86_400}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Plane:
         self.store = store
         self.storage = storage
         self.clock = clock
-        self.wake_workers: Callable[[], None] = lambda: None
+        self.wake_worker: Callable[[str], None] = lambda project_id: None
         self.pinned_nodes: set[str] = set()
         self._clock_lock = threading.Lock()
         self._last_moment = clock.now()
@@ -63,7 +64,8 @@ class Plane:
             return self._last_moment
 
     def locked(self, project_id: str) -> bool:
-        return bool(self.store.find(Operation, lambda o: o.project_id == project_id and o.status in UNFINISHED))
+        mine = self.store.find_by(Operation, "project_id", project_id)
+        return any(operation.status in UNFINISHED for operation in mine)
 
     def refuse_if_locked(self, project_id: str) -> None:
         if self.locked(project_id):
@@ -90,7 +92,7 @@ class Plane:
         )
         for entity in (*operations, job):
             self.store.put(entity)
-        self.wake_workers()
+        self.wake_worker(project_id)
         return operations
 
     def _operation(self, project_id: str, planned: Planned, effects: Mapping[str, Any]) -> Operation:
@@ -111,23 +113,23 @@ class Plane:
     # Looking things up
 
     def branches(self, project_id: str) -> list[Branch]:
-        return self.store.find(Branch, lambda branch: branch.project_id == project_id)
+        return self.store.find_by(Branch, "project_id", project_id)
 
     def children(self, branch_id: str) -> list[Branch]:
-        return self.store.find(Branch, lambda branch: branch.parent_id == branch_id)
+        return self.store.find_by(Branch, "parent_id", branch_id)
 
     def endpoint_of(self, branch_id: str) -> Endpoint | None:
-        found = self.store.find(Endpoint, lambda endpoint: endpoint.branch_id == branch_id)
+        found = self.store.find_by(Endpoint, "branch_id", branch_id)
         return found[0] if found else None
 
     def roles(self, branch_id: str) -> list[Role]:
-        return self.store.find(Role, lambda role: role.branch_id == branch_id)
+        return self.store.find_by(Role, "branch_id", branch_id)
 
     def databases(self, branch_id: str) -> list[Database]:
-        return self.store.find(Database, lambda database: database.branch_id == branch_id)
+        return self.store.find_by(Database, "branch_id", branch_id)
 
     def snapshots(self, project_id: str) -> list[Snapshot]:
-        return self.store.find(Snapshot, lambda snapshot: snapshot.project_id == project_id)
+        return self.store.find_by(Snapshot, "project_id", project_id)
 
     def catalog(self, branch_id: str) -> list[Role | Database]:
         return [*self.roles(branch_id), *self.databases(branch_id)]
@@ -196,7 +198,7 @@ class Plane:
             referenced = {branch.node_id for branch in self.store.find(Branch)} | self.pinned_nodes
             referenced |= {endpoint.node_id for endpoint in self.store.find(Endpoint)}
             referenced |= {snapshot.node_id for snapshot in self.store.find(Snapshot)}
-            for job in self.store.find(Job, lambda job: not job.done):
+            for job in self.store.find(Job):
                 referenced |= set(job.arguments.get("node_ids", ()))
             unneeded = self.storage.unneeded(referenced, self.keep_from())
         self.storage.discard(unneeded)

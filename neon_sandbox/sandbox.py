@@ -10,16 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neon_sandbox import ids, keys, snapshot_keeper
+from neon_sandbox import keys, snapshot_keeper
 from neon_sandbox.api.branches import schedule_deletion
-from neon_sandbox.api.catalog import next_database_number
 from neon_sandbox.api.endpoints import new_endpoint
-from neon_sandbox.api.projects import ORGANISATION_ID
-from neon_sandbox.api.rules import new_node_id, new_password
 from neon_sandbox.calls import Calls
 from neon_sandbox.clock import Clock
-from neon_sandbox.entities import Branch, Database, Endpoint, Operation, Project, Role, Settings
+from neon_sandbox.entities import Branch, Endpoint, Operation, Project, Settings
 from neon_sandbox.faults import Faults
+from neon_sandbox.new_project import Wanted, entities_of
 from neon_sandbox.plane import ROOT_CAPS, Plane, Planned
 from neon_sandbox.problems import ApiProblem
 from neon_sandbox.storage.base import Storage
@@ -63,48 +61,24 @@ class Sandbox:
         self, *, name: str, databases: Sequence[str], role_name: str = OWNER_ROLE, history_seconds: int = 86_400
     ) -> Project:
         """A project with a root branch `main`, its compute running, and these databases."""
-        moment = self.plane.moment()
-        project = Project(
-            id=ids.project_id(),
-            name=name,
-            org_id=ORGANISATION_ID,
-            pg_version=self.plane.storage.pg_version,
-            history_retention_seconds=history_seconds,
-            created_at=moment,
-            updated_at=moment,
+        made = entities_of(
+            self.plane,
+            Wanted(name=name, role_name=role_name, database_names=databases, history_seconds=history_seconds),
         )
-        branch = Branch(
-            id=ids.branch_id(),
-            project_id=project.id,
-            name="main",
-            node_id=new_node_id(),
-            created_at=moment,
-            updated_at=moment,
-            state_changed_at=moment,
-            history_from=moment,
-            default=True,
-            original_root=True,
-            current_state="ready",
-        )
-        role = Role(f"{branch.id}/{role_name}", branch.id, role_name, new_password(), moment)
-        first = next_database_number(self.plane)
-        made = [
-            Database(f"{branch.id}/{name}", branch.id, first + index, name, role_name, moment)
-            for index, name in enumerate(databases)
-        ]
+        project, branch = made.project, replace(made.branch, current_state="ready", pending_state=None)
         self.plane.pinned_nodes.add(branch.node_id)
-        history_from = self.plane.storage.create_first(branch.node_id, [role], made)
+        history_from = self.plane.storage.create_first(branch.node_id, [made.role], made.databases)
         with self.plane.store.transaction():
             self.plane.store.put(project)
             self.plane.store.put(replace(branch, created_at=history_from, history_from=history_from))
-            self.plane.store.put(replace(role, created_at=history_from))
-            for database in made:
+            self.plane.store.put(replace(made.role, created_at=history_from))
+            for database in made.databases:
                 self.plane.store.put(replace(database, created_at=history_from))
             endpoint = new_endpoint(self.plane, branch, {})
         self.plane.pinned_nodes.discard(branch.node_id)
         self.plane.storage.serve(branch.node_id, endpoint.port)
-        self.plane.change_endpoint(endpoint, current_state="active", pending_state=None, started_at=moment)
-        self._workers.add(project.id)
+        self.plane.change_endpoint(endpoint, current_state="active", pending_state=None, started_at=self.plane.moment())
+        self._workers.ensure(project.id)
         return project
 
     def ensure_project(self, *, databases: Sequence[str], **options: Any) -> tuple[Project, Branch]:

@@ -36,7 +36,16 @@ KINDS: dict[str, type[Any]] = {
         entities.Settings,
     )
 }
-
+# Fields that entities are looked up by, besides their id.
+INDEXED: dict[str, tuple[str, ...]] = {
+    "Branch": ("project_id", "parent_id"),
+    "Endpoint": ("project_id", "branch_id"),
+    "Role": ("branch_id",),
+    "Database": ("branch_id",),
+    "Operation": ("project_id",),
+    "Job": ("project_id",),
+    "Snapshot": ("project_id",),
+}
 
 E = TypeVar("E", bound=Stored)
 
@@ -52,9 +61,10 @@ class Store:
         self._depth = 0
         self._undo: list[tuple[str, str, Any]] = []
         self._entities: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+        self._indexes: dict[tuple[str, str, Any], dict[str, Any]] = {}
         for kind, body in self._db.execute("select kind, body from entity order by rowid"):
             entity = _decoded(kind, body)
-            self._entities[kind][entity.id] = entity
+            self._place(kind, entity.id, entity)
 
     def close(self) -> None:
         with self._lock:
@@ -98,14 +108,19 @@ class Store:
         with self._lock:
             return [entity for entity in self._entities[kind.__name__].values() if where(entity)]
 
+    def find_by(self, kind: type[E], field_name: str, value: object) -> list[E]:
+        """As find, for the fields in INDEXED: the effort depends on what is found, not on all that there is."""
+        with self._lock:
+            return list(self._indexes.get((kind.__name__, field_name, value), {}).values())
+
     def _change(self, kind: str, entity_id: str, entity: Stored | None) -> None:
         with self.transaction():
             self._undo.append((kind, entity_id, self._entities[kind].get(entity_id)))
-            _place(self._entities[kind], entity_id, entity)
+            self._place(kind, entity_id, entity)
 
     def _roll_back(self) -> None:
         for kind, entity_id, before in reversed(self._undo):
-            _place(self._entities[kind], entity_id, before)
+            self._place(kind, entity_id, before)
         self._undo.clear()
 
     def _commit(self) -> None:
@@ -125,8 +140,20 @@ class Store:
                 )
         self._db.execute("commit")
 
+    def _place(self, kind: str, entity_id: str, entity: Any) -> None:
+        before = self._entities[kind].get(entity_id)
+        _set(self._entities[kind], entity_id, entity)
+        for name in INDEXED.get(kind, ()):
+            old, new = getattr(before, name, None), getattr(entity, name, None)
+            if before is not None and (entity is None or old != new):
+                self._indexes[kind, name, old].pop(entity_id)
+                if not self._indexes[kind, name, old]:
+                    del self._indexes[kind, name, old]
+            if entity is not None:
+                self._indexes.setdefault((kind, name, new), {})[entity_id] = entity
 
-def _place(entities_of_kind: dict[str, Any], entity_id: str, entity: Stored | None) -> None:
+
+def _set(entities_of_kind: dict[str, Any], entity_id: str, entity: Any) -> None:
     if entity is None:
         entities_of_kind.pop(entity_id, None)
     else:

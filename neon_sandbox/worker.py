@@ -25,40 +25,62 @@ class Workers:
         self._stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._wake: dict[str, threading.Event] = {}
-        plane.wake_workers = self._notify
+        self._lock = threading.Lock()
+        plane.wake_worker = self.ensure
 
     def start(self) -> None:
-        for project in self._plane.store.find(Project):
-            self.add(project.id)
+        for job in self._plane.store.find(Job, lambda job: job.done):
+            self._plane.store.remove(job)
+        unfinished = {job.project_id for job in self._plane.store.find(Job)}
+        for project_id in unfinished.union(project.id for project in self._plane.store.find(Project)):
+            self.ensure(project_id)
 
-    def add(self, project_id: str) -> None:
-        thread = threading.Thread(target=self._serve, args=[project_id], name=f"worker-{project_id}", daemon=True)
-        self._threads[project_id] = thread
-        self._wake[project_id] = threading.Event()
-        thread.start()
+    def ensure(self, project_id: str) -> None:
+        """Has a thread for this project, and has it look for work."""
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            if project_id not in self._threads:
+                self._wake[project_id] = threading.Event()
+                thread = threading.Thread(
+                    target=self._serve, args=[project_id], name=f"worker-{project_id}", daemon=True
+                )
+                self._threads[project_id] = thread
+                thread.start()
+            self._wake[project_id].set()
 
     def stop(self) -> None:
         self._stopping.set()
-        self._notify()
-        for thread in self._threads.values():
+        with self._lock:
+            threads = list(self._threads.values())
+            for wake in self._wake.values():
+                wake.set()
+        for thread in threads:
             thread.join()
-
-    def _notify(self) -> None:
-        for wake in list(self._wake.values()):
-            wake.set()
 
     def _serve(self, project_id: str) -> None:
         wake = self._wake[project_id]
         while not self._stopping.is_set():
             wake.clear()  # before looking, so that a job that comes meanwhile is not slept over
-            jobs = self._plane.store.find(Job, lambda job: job.project_id == project_id and not job.done)
-            if not jobs:
-                wake.wait()
-                continue
-            try:
-                self._perform(jobs[0])
-            except Interrupted:
+            if job := next(iter(self._plane.store.find_by(Job, "project_id", project_id)), None):
+                try:
+                    self._perform(job)
+                except Interrupted:
+                    return
+            elif self._retired(project_id):
                 return
+            else:
+                wake.wait()
+
+    def _retired(self, project_id: str) -> bool:
+        """Whether the project is gone for good; its thread is then forgotten."""
+        if self._plane.store.get(Project, project_id) is not None:
+            return False
+        with self._lock:
+            if self._wake[project_id].is_set():
+                return False
+            del self._threads[project_id], self._wake[project_id]
+            return True
 
     def _perform(self, job: Job) -> None:
         kind = KINDS[job.kind]
@@ -89,7 +111,7 @@ class Workers:
             self._note(operation, status="finished", error=None, retry_at=None)
             if operation.id == job.operation_ids[-1]:
                 kind.finish(self._plane, job)
-                self._plane.store.put(replace(job, done=True))
+                self._plane.store.remove(job)
 
     def _fail_for_a_while(self, operation: Operation) -> Operation:
         failure = operation.failure or {}
@@ -119,8 +141,13 @@ class Workers:
                 if operation.status == "finished":
                     continue
                 begun = operation.status != "scheduling"
-                self._note(operation, status="error" if begun else "cancelled", error=error if begun else None)
-            self._plane.store.put(replace(job, done=True))
+                self._note(
+                    operation,
+                    status="error" if begun else "cancelled",
+                    error=error if begun else None,
+                    retry_at=None,
+                )
+            self._plane.store.remove(job)
 
     def _note(self, operation: Operation, **changes: object) -> Operation:
         changed = replace(operation, updated_at=self._plane.moment(), **changes)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from neon_sandbox import keys, problems, times
 from neon_sandbox.api import shapes
 from neon_sandbox.api.catalog import find_role
+from neon_sandbox.api.projects import shown
 from neon_sandbox.api.request import Reply, Request, text_of
 from neon_sandbox.entities import Branch, Key, Project
 from neon_sandbox.faults import fault_from
@@ -123,4 +124,4 @@ def create_project(sandbox: Sandbox, request: Request) -> Reply:
     project = sandbox.create_project(
         name=text_of(body, "name") or "another", databases=body.get("databases") or ["carecircle"]
     )
-    return Reply(201, {"project": shapes.project(project, sandbox.plane.settings.plan)})
+    return Reply(201, {"project": shown(sandbox.plane, project)})

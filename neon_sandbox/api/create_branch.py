@@ -137,5 +137,5 @@ def _created(
     }
     if endpoint is not None and len(roles) == len(databases) == 1:
         uri = plane.connection_uri(endpoint, roles[0], databases[0].name)
-        body["connection_uris"] = [{"connection_uri": uri}]
+        body["connection_uris"] = [shapes.connection_details(uri)]
     return body

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from neon_sandbox import ids, problems
 from neon_sandbox.api import shapes
+from neon_sandbox.api.endpoint_changes import changes_of
 from neon_sandbox.api.projects import find_project
 from neon_sandbox.api.request import Reply, Request, text_of
-from neon_sandbox.entities import Branch, Endpoint
+from neon_sandbox.entities import Branch, Endpoint, Project
 from neon_sandbox.plane import Plane, Planned
 from neon_sandbox.problems import ApiProblem
 
@@ -22,7 +23,7 @@ def find_endpoint(plane: Plane, project_id: str, endpoint_id: str) -> Endpoint:
 
 def list_endpoints(plane: Plane, request: Request, project_id: str) -> Reply:
     find_project(plane, project_id)
-    found = plane.store.find(Endpoint, lambda endpoint: endpoint.project_id == project_id)
+    found = plane.store.find_by(Endpoint, "project_id", project_id)
     return Reply(200, {"endpoints": [shapes.endpoint(endpoint) for endpoint in found]})
 
 
@@ -48,7 +49,7 @@ def create_endpoint(plane: Plane, request: Request, project_id: str) -> Reply:
         plane.refuse_if_locked(project_id)
         _check_wanted(plane, branch, wanted)
         endpoint = new_endpoint(plane, branch, wanted)
-        operations = _schedule(plane, "start_endpoint", "start_compute", endpoint, request.effects)
+        operations = _schedule(plane, "start_endpoint", ["start_compute"], endpoint, request.effects)
     return Reply(201, {"endpoint": shapes.endpoint(endpoint), "operations": operations})
 
 
@@ -61,6 +62,9 @@ def suspend_endpoint(plane: Plane, request: Request, project_id: str, endpoint_i
 
 
 def new_endpoint(plane: Plane, branch: Branch, wanted: Mapping[str, Any]) -> Endpoint:
+    """What `wanted` leaves open is as the project's default_endpoint_settings say."""
+    project = plane.store.must(Project, branch.project_id)
+    wanted = {**project.default_endpoint_settings, **wanted}
     moment = plane.moment()
     endpoint = Endpoint(
         id=ids.endpoint_id(),
@@ -72,57 +76,99 @@ def new_endpoint(plane: Plane, branch: Branch, wanted: Mapping[str, Any]) -> End
         updated_at=moment,
         current_state="init",
         pending_state="active",
-        min_cu=_cu(wanted, "autoscaling_limit_min_cu"),
-        max_cu=_cu(wanted, "autoscaling_limit_max_cu"),
-        suspend_timeout_seconds=int(wanted.get("suspend_timeout_seconds") or 0),
+        region_id=project.region_id,
+        **changes_of(wanted),
     )
     plane.store.put(endpoint)
     return endpoint
 
 
-def _cu(wanted: Mapping[str, Any], name: str) -> float:
-    value = wanted.get(name, 0.25)
-    if not isinstance(value, (int, float)) or value < 0.25:
-        raise ApiProblem(400, f"invalid request: {name} must be at least 0.25")
-    return float(value)
-
-
 def _check_wanted(plane: Plane, branch: Branch, wanted: Mapping[str, Any]) -> None:
     if wanted.get("type") != "read_write":
         raise ApiProblem(422, "only read_write endpoints are available in the local sandbox")
-    settings = wanted.get("settings")
-    if settings is not None and "pg_settings" not in settings:
-        raise ApiProblem(400, "settings must not be nil")
     if plane.endpoint_of(branch.id) is not None:
         raise ApiProblem(409, "read-write endpoint already exists")
     if branch.current_state != "ready":
         raise ApiProblem(422, "branch not ready yet")
 
 
+def restart_endpoint(plane: Plane, request: Request, project_id: str, endpoint_id: str) -> Reply:
+    with plane.store.transaction():
+        endpoint = find_endpoint(plane, project_id, endpoint_id)
+        plane.refuse_if_locked(project_id)
+        _refuse_disabled(endpoint)
+        actions = ["suspend_compute", "start_compute"] if endpoint.current_state == "active" else ["start_compute"]
+        operations = _schedule(plane, "restart_endpoint", actions, endpoint, request.effects)
+        endpoint = replace(endpoint, pending_state="active")
+        plane.store.put(endpoint)
+    return Reply(200, {"endpoint": shapes.endpoint(endpoint), "operations": operations})
+
+
+def update_endpoint(plane: Plane, request: Request, project_id: str, endpoint_id: str) -> Reply:
+    """What changes the compute costs an operation, a name does not. An idle compute stays idle."""
+    wanted = request.part("endpoint", required=True)
+    with plane.store.transaction():
+        endpoint = find_endpoint(plane, project_id, endpoint_id)
+        plane.refuse_if_locked(project_id)
+        if wanted.get("branch_id") not in (None, endpoint.branch_id):
+            raise ApiProblem(422, "an endpoint can not be moved to another branch in the local sandbox")
+        changed = plane.change_endpoint(endpoint, **changes_of(wanted))
+        operations: list[dict[str, Any]] = []
+        if changed.disabled and endpoint.current_state == "active":
+            operations = _schedule(plane, "suspend_endpoint", ["suspend_compute"], changed, request.effects)
+            changed = plane.change_endpoint(changed, pending_state="idle")
+        elif set(wanted) - {"name"}:
+            operations = _schedule(plane, "update_endpoint", ["apply_config"], changed, request.effects)
+    return Reply(200, {"endpoint": shapes.endpoint(changed), "operations": operations})
+
+
+def delete_endpoint(plane: Plane, request: Request, project_id: str, endpoint_id: str) -> Reply:
+    find_project(plane, project_id)
+    with plane.store.transaction():
+        endpoint = plane.store.get(Endpoint, endpoint_id)
+        if endpoint is None or endpoint.project_id != project_id:
+            return Reply(204)
+        if plane.store.must(Branch, endpoint.branch_id).protected:
+            raise ApiProblem(422, "the compute of a protected branch can not be deleted")
+        operations = _schedule(plane, "delete_endpoint", ["suspend_compute"], endpoint, request.effects)
+        plane.store.remove(endpoint)
+    return Reply(200, {"endpoint": shapes.endpoint(endpoint), "operations": operations})
+
+
+def _refuse_disabled(endpoint: Endpoint) -> None:
+    if endpoint.disabled:
+        raise ApiProblem(422, "the endpoint is disabled; enable it first")
+
+
 def _switch(plane: Plane, request: Request, project_id: str, endpoint_id: str, *, active: bool) -> Reply:
     wanted = "active" if active else "idle"
     with plane.store.transaction():
         endpoint = find_endpoint(plane, project_id, endpoint_id)
+        if not active and (endpoint.pending_state is not None or endpoint.current_state == "init"):
+            raise ApiProblem(423, "endpoint is in some transitive state, could not suspend")
         plane.refuse_if_locked(project_id)
+        if active:
+            _refuse_disabled(endpoint)
         if endpoint.current_state == wanted:
             return Reply(200, {"endpoint": shapes.endpoint(endpoint), "operations": []})
         kind, action = ("start_endpoint", "start_compute") if active else ("suspend_endpoint", "suspend_compute")
-        operations = _schedule(plane, kind, action, endpoint, request.effects)
+        operations = _schedule(plane, kind, [action], endpoint, request.effects)
         endpoint = replace(endpoint, pending_state=wanted)
         plane.store.put(endpoint)
     return Reply(200, {"endpoint": shapes.endpoint(endpoint), "operations": operations})
 
 
 def _schedule(
-    plane: Plane, kind: str, action: str, endpoint: Endpoint, effects: Mapping[str, Any]
+    plane: Plane, kind: str, actions: Sequence[str], endpoint: Endpoint, effects: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     operations = plane.schedule(
         endpoint.project_id,
         kind,
-        [Planned(action, endpoint.branch_id, endpoint.id)],
+        [Planned(action, endpoint.branch_id, endpoint.id) for action in actions],
         {
             "endpoint_id": endpoint.id,
             "branch_id": endpoint.branch_id,
+            "released_node_id": endpoint.node_id,
             "node_ids": [endpoint.node_id],
             "state_before": endpoint.current_state if endpoint.current_state != "init" else "idle",
         },

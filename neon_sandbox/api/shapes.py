@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from neon_sandbox import times
 from neon_sandbox.entities import Branch, Database, Endpoint, Operation, Project, Role, Snapshot
@@ -34,8 +35,13 @@ def project(entity: Project, plan: str) -> dict[str, Any]:
         "cpu_used_sec": 0,
         "consumption_period_start": "0001-01-01T00:00:00Z",
         "consumption_period_end": "0001-01-01T00:00:00Z",
-        "default_endpoint_settings": {"autoscaling_limit_min_cu": 0.25, "autoscaling_limit_max_cu": 0.25},
-        "settings": {"quota": {}, "enable_logical_replication": False, "hipaa": False},
+        "default_endpoint_settings": {
+            "autoscaling_limit_min_cu": 0.25,
+            "autoscaling_limit_max_cu": 0.25,
+            "suspend_timeout_seconds": 0,
+            **entity.default_endpoint_settings,
+        },
+        "settings": {"quota": {}, "enable_logical_replication": False, "hipaa": False, **entity.settings},
         "owner": {
             "email": "owner@example.com",
             "name": "Local owner",
@@ -111,17 +117,18 @@ def endpoint(entity: Endpoint) -> dict[str, Any]:
             "project_id": entity.project_id,
             "branch_id": entity.branch_id,
             "type": "read_write",
-            "region_id": "aws-us-east-2",
+            "region_id": entity.region_id,
+            "name": entity.name,
             "current_state": entity.current_state,
             "pending_state": entity.pending_state,
             "autoscaling_limit_min_cu": entity.min_cu,
             "autoscaling_limit_max_cu": entity.max_cu,
             "suspend_timeout_seconds": entity.suspend_timeout_seconds,
-            "disabled": False,
+            "disabled": entity.disabled,
             "pooler_enabled": False,
             "pooler_mode": "transaction",
             "passwordless_access": True,
-            "settings": {"pg_settings": {}},
+            "settings": {"pg_settings": {}, **entity.settings},
             "proxy_host": "127.0.0.1",
             "provisioner": "k8s-neonvm",
             "creation_source": "console",
@@ -132,6 +139,20 @@ def endpoint(entity: Endpoint) -> dict[str, Any]:
             "updated_at": times.shown(entity.updated_at),
         }
     )
+
+
+def connection_details(uri: str) -> dict[str, Any]:
+    parts = urlsplit(uri)
+    return {
+        "connection_uri": uri,
+        "connection_parameters": {
+            "database": parts.path.removeprefix("/"),
+            "host": parts.hostname or "",
+            "pooler_host": parts.hostname or "",
+            "role": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+        },
+    }
 
 
 def operation(entity: Operation) -> dict[str, Any]:

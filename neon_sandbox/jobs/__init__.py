@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from neon_sandbox.jobs import branches, catalog, endpoints, restore, snapshots
+from neon_sandbox.jobs import branches, catalog, endpoints, projects, restore, snapshots
 from neon_sandbox.jobs.kind import JobKind, point_arguments
 
 __all__ = ["KINDS", "JobKind", "point_arguments"]
@@ -15,5 +15,6 @@ KINDS: Mapping[str, JobKind] = {
     **endpoints.KINDS,
     **catalog.KINDS,
     **snapshots.KINDS,
+    **projects.KINDS,
     "foreign": JobKind(),
 }

@@ -64,6 +64,10 @@ def serve_old_data_again(plane: Plane, job: Job) -> None:
         plane.storage.serve(job.arguments["old_node_id"], endpoint.port)
 
 
+def _release(plane: Plane, job: Job) -> None:
+    plane.storage.release(job.arguments["released_node_id"])
+
+
 KINDS: Mapping[str, JobKind] = {
     "start_endpoint": JobKind(
         work={"start_compute": start_compute},
@@ -73,6 +77,14 @@ KINDS: Mapping[str, JobKind] = {
     "suspend_endpoint": JobKind(
         work={"suspend_compute": suspend_compute},
         settle={"suspend_compute": endpoint_idle},
+        undo=endpoint_settled_again,
+    ),
+    # Its new sizes are remembered already, and PostgreSQL here knows nothing of them.
+    "update_endpoint": JobKind(),
+    "delete_endpoint": JobKind(work={"suspend_compute": _release}),
+    "restart_endpoint": JobKind(
+        work={"suspend_compute": suspend_compute, "start_compute": start_compute},
+        settle={"suspend_compute": endpoint_idle, "start_compute": endpoint_active},
         undo=endpoint_settled_again,
     ),
 }

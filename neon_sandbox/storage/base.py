@@ -78,7 +78,21 @@ class Storage(Protocol):
 
     def create_role(self, node_id: str, role: Role) -> None: ...
 
+    def drop_role(self, node_id: str, role: Role) -> None:
+        """What it owned passes to the owners of the databases; its sessions are cut."""
+
     def create_database(self, node_id: str, database: Database) -> None: ...
+
+    def change_database(self, node_id: str, name_before: str, database: Database) -> None:
+        """Gives it the name and the owner that it is remembered with."""
+
+    def drop_database(self, node_id: str, database: Database) -> None: ...
+
+    def cut_sessions(self, node_id: str) -> None:
+        """Ends what clients have open."""
+
+    def empty_tables(self, node_id: str, databases: Sequence[Database]) -> None:
+        """Leaves the structure without the rows."""
 
     def unneeded(self, referenced: set[str], keep_from: datetime) -> list[str]:
         """Nodes that no branch needs, not even for its history since `keep_from`. Quick."""

@@ -78,7 +78,22 @@ class NoStorage:
     def create_role(self, node_id: str, role: Role) -> None:
         pass
 
+    def drop_role(self, node_id: str, role: Role) -> None:
+        pass
+
     def create_database(self, node_id: str, database: Database) -> None:
+        pass
+
+    def change_database(self, node_id: str, name_before: str, database: Database) -> None:
+        pass
+
+    def drop_database(self, node_id: str, database: Database) -> None:
+        pass
+
+    def cut_sessions(self, node_id: str) -> None:
+        pass
+
+    def empty_tables(self, node_id: str, databases: Sequence[Database]) -> None:
         pass
 
     def unneeded(self, referenced: set[str], keep_from: datetime) -> list[str]:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 
 import psycopg
-from psycopg import sql
 
 from neon_sandbox.binaries import Tools
 from neon_sandbox.clock import Clock
 from neon_sandbox.cluster import base_settings, free_port
 from neon_sandbox.entities import Database, Endpoint, Node, Role
 from neon_sandbox.errors import SandboxError
+from neon_sandbox.storage import catalog
 from neon_sandbox.storage.base import Fork, Point
 from neon_sandbox.storage.bases import Bases
 from neon_sandbox.storage.nodes import Nodes
@@ -25,9 +25,6 @@ from neon_sandbox.store import Store
 
 OLDEST_MAJOR = 15
 QUIET_SECONDS = 20.0
-# What Neon's own role group may do, short of being a superuser.
-_ROLE_RIGHTS = "login createdb createrole bypassrls replication"
-_ROLE_GROUPS = ("pg_read_all_data", "pg_write_all_data", "pg_monitor", "pg_signal_backend")
 
 
 class PostgresStorage:
@@ -62,6 +59,11 @@ class PostgresStorage:
         return free_port(avoid=[endpoint.port for endpoint in self._store.find(Endpoint)])
 
     def create_first(self, node_id: str, roles: Sequence[Role], databases: Sequence[Database]) -> datetime:
+        made = self._store.get(Node, node_id)
+        if made is not None and made.ready:  # before an interruption
+            return made.bases[0].stop_time
+        if made is not None:
+            self.nodes.discard(node_id)
         node = Node(id=node_id, created_at=self._clock.now(), superuser_password=self._superuser_password)
         self._store.put(node)
         self.nodes.make_dirs(node_id)
@@ -119,24 +121,41 @@ class PostgresStorage:
 
     def set_passwords(self, node_id: str, roles: Sequence[Role]) -> None:
         with self.nodes.connection(node_id) as connection:
-            for role in roles:
-                connection.execute(_with_password("alter role {} password {}", role))
+            catalog.set_passwords(connection, roles)
 
     def create_role(self, node_id: str, role: Role) -> None:
         with self.nodes.connection(node_id) as connection:
-            if not _exists(connection, "select 1 from pg_roles where rolname = %s", role.name):
-                connection.execute(_with_password(f"create role {{}} {_ROLE_RIGHTS} password {{}}", role))
-            for group in _ROLE_GROUPS:
-                connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(role.name)))
+            catalog.create_role(connection, role)
+
+    def drop_role(self, node_id: str, role: Role) -> None:
+        with self.nodes.connection(node_id) as connection:
+            catalog.drop_role(connection, lambda name: self._connected(node_id, name), role)
 
     def create_database(self, node_id: str, database: Database) -> None:
         with self.nodes.connection(node_id) as connection:
-            if not _exists(connection, "select 1 from pg_database where datname = %s", database.name):
-                connection.execute(
-                    sql.SQL("create database {} owner {}").format(
-                        sql.Identifier(database.name), sql.Identifier(database.owner_name)
-                    )
-                )
+            catalog.create_database(connection, database)
+
+    def change_database(self, node_id: str, name_before: str, database: Database) -> None:
+        with self.nodes.connection(node_id) as connection:
+            catalog.change_database(connection, name_before, database)
+
+    def drop_database(self, node_id: str, database: Database) -> None:
+        with self.nodes.connection(node_id) as connection:
+            catalog.drop_database(connection, database)
+
+    def cut_sessions(self, node_id: str) -> None:
+        if self.nodes.is_running(node_id):
+            with self.nodes.connection(node_id) as connection:
+                catalog.cut_sessions(connection)
+
+    def empty_tables(self, node_id: str, databases: Sequence[Database]) -> None:
+        with self.nodes.connection(node_id):
+            for database in databases:
+                with self._connected(node_id, database.name) as connection:
+                    catalog.empty_tables(connection)
+
+    def _connected(self, node_id: str, database_name: str) -> psycopg.Connection:
+        return psycopg.connect(self.nodes.dsn(node_id, database_name), autocommit=True, connect_timeout=10)
 
     def unneeded(self, referenced: set[str], keep_from: datetime) -> list[str]:
         needed = self._with_needed_ancestors(referenced, keep_from)
@@ -186,11 +205,3 @@ def _settings(major: int, track_commit_timestamp: bool, fsync: bool) -> dict[str
         "hot_standby": "off",
         "track_commit_timestamp": "on" if track_commit_timestamp else "off",
     }
-
-
-def _with_password(statement: str, role: Role) -> sql.Composed:
-    return sql.SQL(statement).format(sql.Identifier(role.name), sql.Literal(role.password))
-
-
-def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
-    return connection.execute(query, [name]).fetchone() is not None

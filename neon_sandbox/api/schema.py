@@ -1,0 +1,72 @@
+"""The structure of a database, at a moment, and what differs between two branches."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+
+from neon_sandbox.api.branches import find_branch
+from neon_sandbox.api.catalog import find_database
+from neon_sandbox.api.projects import find_project
+from neon_sandbox.api.request import Reply, Request
+from neon_sandbox.api.rules import check_point, read_point
+from neon_sandbox.api.schema_json import tables_of
+from neon_sandbox.entities import Branch
+from neon_sandbox.plane import Plane
+from neon_sandbox.problems import ApiProblem
+from neon_sandbox.storage.base import Point
+
+# Newer versions of pg_dump frame their output by a word that is another one each time.
+_RESTRICT = re.compile(r"^\\(un)?restrict .*\n\n?", re.MULTILINE)
+
+
+def get_schema(plane: Plane, request: Request, project_id: str, branch_id: str) -> Reply:
+    form = request.query.get("format", "sql")
+    if form not in ("sql", "json"):
+        raise ApiProblem(400, "invalid request: format must be sql or json")
+    branch = find_branch(plane, project_id, branch_id)
+    text = _schema(plane, branch, _database_name(request), _point(request.query))
+    return Reply(200, {"sql": text} if form == "sql" else {"json": {"tables": tables_of(text)}})
+
+
+def compare_schema(plane: Plane, request: Request, project_id: str, branch_id: str) -> Reply:
+    """What turns the base's schema into the branch's, as a unified diff; no diff when they are equal."""
+    branch = find_branch(plane, project_id, branch_id)
+    base = find_branch(plane, project_id, _base_id(request, branch))
+    name = _database_name(request)
+    before = _schema(plane, base, name, _point(request.query, "base_"))
+    after = _schema(plane, branch, name, _point(request.query))
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        fromfile=f"a/{name}-schema.sql",
+        tofile=f"b/{name}-schema.sql",
+    )
+    return Reply(200, {"diff": "".join(lines)})
+
+
+def _base_id(request: Request, branch: Branch) -> str:
+    base_id = request.query.get("base_branch_id") or branch.parent_id
+    if base_id is None:
+        raise ApiProblem(400, "the branch has no parent; base_branch_id is required")
+    return base_id
+
+
+def _schema(plane: Plane, branch: Branch, database_name: str, point: Point) -> str:
+    check_point(plane, find_project(plane, branch.project_id), branch, point)
+    # At an earlier moment the database may have been there and be gone by now.
+    if point.is_head:
+        find_database(plane, branch.id, database_name)
+    return _RESTRICT.sub("", plane.storage.schema(branch.node_id, database_name, point))
+
+
+def _database_name(request: Request) -> str:
+    name = request.query.get("db_name")
+    if not name:
+        raise ApiProblem(400, "invalid request: db_name is required")
+    return name
+
+
+def _point(query: Mapping[str, str], prefix: str = "") -> Point:
+    return read_point(query, f"{prefix}timestamp", f"{prefix}lsn")
