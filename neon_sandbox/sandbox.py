@@ -20,6 +20,7 @@ from neon_sandbox.faults import Faults
 from neon_sandbox.new_project import Wanted, entities_of
 from neon_sandbox.plane import ROOT_CAPS, Plane, Planned
 from neon_sandbox.problems import ApiProblem
+from neon_sandbox.scheduler import Scheduler
 from neon_sandbox.storage.base import Storage
 from neon_sandbox.store import Store
 from neon_sandbox.worker import Workers
@@ -37,6 +38,7 @@ class Sandbox:
         self.calls = Calls()
         self.stopping = threading.Event()
         self._workers = Workers(self.plane)
+        self._scheduler = Scheduler(self.plane, self.stopping)
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper", daemon=True)
 
     def start(self) -> None:
@@ -46,12 +48,14 @@ class Sandbox:
         for endpoint in self.plane.store.find(Endpoint, lambda endpoint: endpoint.current_state == "active"):
             self.plane.storage.serve(endpoint.node_id, endpoint.port)
         self._workers.start()
+        self._scheduler.start()
         self._housekeeper.start()
 
     def stop(self) -> None:
         self.stopping.set()
         self.faults.clear()
         self._workers.stop()
+        self._scheduler.join()
         if self._housekeeper.is_alive():
             self._housekeeper.join()
         self.plane.storage.close()

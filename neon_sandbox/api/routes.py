@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from neon_sandbox.api import (
     accounts,
+    backup_schedule,
     branches,
     catalog,
     control,
@@ -58,6 +59,8 @@ NEON: Routes = _compiled(
     ("POST", "/projects/{project_id}/branches/{branch_id}/restore", restore.restore_branch),
     ("POST", "/projects/{project_id}/branches/{branch_id}/snapshot", snapshots.create_snapshot),
     ("POST", "/projects/{project_id}/branches/{branch_id}/finalize_restore", restore_snapshot.finalize_restore),
+    ("GET", "/projects/{project_id}/branches/{branch_id}/backup_schedule", backup_schedule.get_schedule),
+    ("PUT", "/projects/{project_id}/branches/{branch_id}/backup_schedule", backup_schedule.put_schedule),
     ("GET", "/projects/{project_id}/snapshots", snapshots.list_snapshots),
     ("PATCH", "/projects/{project_id}/snapshots/{snapshot_id}", snapshots.update_snapshot),
     ("DELETE", "/projects/{project_id}/snapshots/{snapshot_id}", snapshots.delete_snapshot),
