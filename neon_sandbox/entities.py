@@ -148,16 +148,20 @@ class Key(Stored):
 
 @dataclass(frozen=True)
 class Base:
-    """A copy of a node's data, from which every later moment can be reached by replaying WAL."""
+    """A copy of a node's data, from which every later moment can be reached by replaying WAL from `start_lsn` on."""
 
     number: int
     stop_time: datetime
     stop_lsn: int
+    start_lsn: int = 0
 
 
 @dataclass(frozen=True)
 class Node(Stored):
-    """One data directory. It left its parent at `fork_lsn`; the storage without PostgreSQL has none."""
+    """One data directory. It left its parent at `fork_lsn`; the storage without PostgreSQL has none.
+
+    A `sealed` one holds a single moment: its only base, which is never started and needs nothing from its source.
+    """
 
     created_at: datetime
     superuser_password: str
@@ -167,6 +171,7 @@ class Node(Stored):
     fork_lsn: int = 0
     fork_timestamp: datetime | None = None
     stopped_at: datetime | None = None
+    sealed: bool = False
     bases: list[Base] = field(default_factory=list)
 
 

@@ -30,6 +30,8 @@ from neon_sandbox.store import Store
 ROOT_CAPS = {"free": 3, "launch": 5, "scale": 25}
 BRANCH_CAPS = {"free": 10, "launch": 5000, "scale": 5000}
 SNAPSHOT_CAPS = {"free": 1, "launch": 100, "scale": 100}
+# A point at the very edge of the window was in it when it was asked for.
+WINDOW_GRACE = timedelta(minutes=5)
 HISTORY_CAPS_SECONDS = {"free": 21_600, "launch": 604_800, "scale": 2_592_000}
 HISTORY_DEFAULT_SECONDS = {"free": 21_600, "launch": 86_400, "scale": 86_400}
 
@@ -193,15 +195,27 @@ class Plane:
         self.store.remove(branch)
 
     def collect(self) -> None:
-        """Lets the storage throw away what no branch and no unfinished job refers to."""
+        """Lets the storage throw away what no branch, no snapshot and no unfinished job refers to."""
         with self.store.transaction():
-            referenced = {branch.node_id for branch in self.store.find(Branch)} | self.pinned_nodes
-            referenced |= {endpoint.node_id for endpoint in self.store.find(Endpoint)}
-            referenced |= {snapshot.node_id for snapshot in self.store.find(Snapshot)}
-            for job in self.store.find(Job):
-                referenced |= set(job.arguments.get("node_ids", ()))
-            unneeded = self.storage.unneeded(referenced, self.keep_from())
+            unneeded = self.storage.unneeded(self.needed_nodes())
         self.storage.discard(unneeded)
 
-    def keep_from(self) -> datetime:
-        return min((self.history_start(project) for project in self.store.find(Project)), default=self.clock.now())
+    def needed_nodes(self) -> dict[str, datetime]:
+        """The nodes in use, each with the oldest moment that must stay reachable from it."""
+        now = self.clock.now()
+        windows = {project.id: self.history_start(project) - WINDOW_GRACE for project in self.store.find(Project)}
+        moments = [
+            (branch.node_id, max(windows.get(branch.project_id, now), branch.history_from))
+            for branch in self.store.find(Branch)
+        ]
+        for job in self.store.find(Job):
+            # What it was promised when it was accepted.
+            earliest = windows.get(job.project_id, now) - (now - job.created_at)
+            moments += [(node_id, earliest) for node_id in job.arguments.get("node_ids", ())]
+        moments += [(endpoint.node_id, now) for endpoint in self.store.find(Endpoint)]
+        moments += [(snapshot.node_id, now) for snapshot in self.store.find(Snapshot)]
+        moments += [(node_id, now) for node_id in self.pinned_nodes]
+        needed: dict[str, datetime] = {}
+        for node_id, moment in moments:
+            needed[node_id] = min(moment, needed.get(node_id, moment))
+        return needed

@@ -135,7 +135,8 @@ class Sandbox:
             self._delete_expired,
             lambda: snapshot_keeper.remove_expired(plane),
             lambda: snapshot_keeper.detach_restored(plane),
-            lambda: plane.storage.maintain(plane.keep_from()),
+            plane.collect,
+            lambda: plane.storage.maintain(plane.needed_nodes()),
         ]
 
     def _delete_expired(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -94,10 +94,10 @@ class Storage(Protocol):
     def empty_tables(self, node_id: str, databases: Sequence[Database]) -> None:
         """Leaves the structure without the rows."""
 
-    def unneeded(self, referenced: set[str], keep_from: datetime) -> list[str]:
-        """Nodes that no branch needs, not even for its history since `keep_from`. Quick."""
+    def unneeded(self, needed: Mapping[str, datetime]) -> list[str]:
+        """Nodes that can go. `needed` are those in use, each with the oldest moment to be reached from it. Quick."""
 
     def discard(self, node_ids: Sequence[str]) -> None: ...
 
-    def maintain(self, keep_from: datetime) -> None:
-        """Called every second or so from a thread of its own."""
+    def maintain(self, needed: Mapping[str, datetime]) -> None:
+        """Called every second or so from a thread of its own; `needed` as above. What is older may be dropped."""

@@ -1,9 +1,9 @@
-"""Base copies, taken while the server runs, and one prepared spare of each base in use."""
+"""Base copies of nodes: of a running one while it runs, of a stopped one as it lies there."""
 
 from __future__ import annotations
 
 import logging
-import os
+import re
 import threading
 from dataclasses import replace
 from datetime import datetime
@@ -11,14 +11,16 @@ from pathlib import Path
 
 import psycopg
 
+from neon_sandbox import times
 from neon_sandbox.entities import Base, Node
 from neon_sandbox.errors import ClusterFailed
 from neon_sandbox.storage.nodes import Nodes
+from neon_sandbox.storage.sharing import share_equal_files
+from neon_sandbox.storage.spares import Spares
 
 log = logging.getLogger(__name__)
 
 WAL_BETWEEN_BASES_BYTES = 16 << 20
-NEWEST_BASES_KEPT = 4
 # Left out of a copy and made anew, empty: their content belongs to the running server.
 _EMPTY_DIRS = (
     "pg_wal",
@@ -33,9 +35,11 @@ _EMPTY_DIRS = (
     "pg_subtrans",
 )
 _LEFT_OUT = {*_EMPTY_DIRS, "postmaster.pid", "postmaster.opts", "backup_label", "recovery.signal", "standby.signal"}
+# An LSN behind the start of the last checkpoint record, and before whatever comes after it.
+_WITHIN_RECORD_BYTES = 8
 
 
-class BaseGone(Exception):
+class BaseGone(ClusterFailed):
     """The base was dropped while it was being copied; what was copied is not whole."""
 
 
@@ -43,31 +47,39 @@ class Bases:
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
         self._take_lock = threading.Lock()
-        self._spare_lock = threading.Lock()
-        self._spares_wanted: set[tuple[str, int]] = set()
+        self.spares = Spares(nodes, lambda node_id, number, to: self._copy_whole(self.path(node_id, number), to))
 
     def take(self, node_id: str) -> Base:
-        """Copies a running node. Raises ClusterFailed or psycopg.Error when the node is stopped meanwhile."""
+        """Copies a node. Raises ClusterFailed or psycopg.Error when it is started or stopped meanwhile."""
         # Two at once would give both copies the same number.
         with self._take_lock:
-            return self._take(node_id)
-
-    def _take(self, node_id: str) -> Base:
-        node = self._nodes.store.must(Node, node_id)
-        number = 1 + max((base.number for base in node.bases), default=0)
-        target = self.path(node_id, number)
-        self._nodes.throw_away(target)
-        try:
-            stop_lsn, stop_time = self._copy(node_id, target)
-        except (ClusterFailed, psycopg.Error):
-            self._nodes.throw_away(target)
-            raise
-        base = Base(number=number, stop_time=stop_time, stop_lsn=stop_lsn)
-        with self._nodes.store.transaction():
             node = self._nodes.store.must(Node, node_id)
-            self._nodes.store.put(replace(node, bases=[*node.bases, base]))
-        self._spares_wanted.add((node_id, number))
-        return base
+            number = 1 + max((base.number for base in node.bases), default=0)
+            target = self.path(node_id, number)
+            self._nodes.throw_away(target)
+            copy = self._copy_running if self._nodes.is_running(node_id) else self._copy_stopped
+            try:
+                base = copy(node_id, number, target)
+            except (ClusterFailed, psycopg.Error):
+                self._nodes.throw_away(target)
+                raise
+            if node.bases:
+                share_equal_files(target, self.path(node_id, node.bases[-1].number))
+            return self._remember(node_id, base)
+
+    def seal(self, node_id: str) -> None:
+        """Turns a stopped node into one base that stands for its head. May be repeated after an interruption."""
+        node, target = self._nodes.store.must(Node, node_id), self.path(node_id, 1)
+        if node.sealed:
+            return
+        data_dir = self._nodes.data_dir(node_id)
+        if data_dir.exists():
+            end = self._nodes.shutdown_lsn(node_id)
+            self._nodes.keep_only_last_wal(node_id, end)
+            data_dir.rename(target)
+        base = Base(1, self._nodes.clock.now(), *self._span_of_stopped(target))
+        self._nodes.store.put(replace(node, sealed=True, parent_id=None, bases=[base]))
+        self._nodes.throw_away(self._nodes.dir(node_id) / "wal")
 
     def path(self, node_id: str, number: int) -> Path:
         return self._nodes.dir(node_id) / "bases" / str(number)
@@ -78,28 +90,52 @@ class Bases:
         A base that ended after the point would silently give newer rows; one that an ancestor took after the
         branch had left it belongs to another history.
         """
-        limit = at_lsn
-        for node in self._nodes.chain(source_id):
+        for node, limit in self._nodes.past(source_id):
             fitting = [
                 base
                 for base in node.bases
-                if (at_time is None or base.stop_time <= at_time) and (limit is None or base.stop_lsn <= limit)
+                if (at_time is None or base.stop_time <= at_time)
+                and (limit is None or base.stop_lsn <= limit)
+                and (at_lsn is None or base.stop_lsn <= at_lsn)
             ]
             if fitting:
                 return node.id, max(fitting, key=lambda base: base.stop_lsn)
-            limit = node.fork_lsn if limit is None else min(limit, node.fork_lsn)
         return None
 
     def unpack(self, node_id: str, base: Base, target: Path) -> None:
         """Fills `target` with the base: its spare if there is one (a rename), else a new copy. Raises BaseGone."""
-        with self._spare_lock:
-            spare = self._spare(node_id, base.number)
-            if spare.exists():
-                spare.rename(target)
-                self._spares_wanted.add((node_id, base.number))
-                return
-        self._copy_whole(self.path(node_id, base.number), target)
-        self._spares_wanted.add((node_id, base.number))
+        if not self.spares.take(node_id, base.number, target):
+            self._copy_whole(self.path(node_id, base.number), target)
+
+    def take_where_due(self) -> None:
+        """A new base after every 16 MiB of WAL keeps the replay, and with it every branch, short."""
+        for node in self._nodes.store.find(Node, lambda node: node.ready and not node.sealed):
+            reached = max([node.fork_lsn, *(base.stop_lsn for base in node.bases)])
+            if not self._nodes.is_running(node.id):
+                continue
+            if self._nodes.written_lsn(node) - reached >= WAL_BETWEEN_BASES_BYTES:
+                self.take_if_it_stays(node.id)
+
+    def take_if_it_stays(self, node_id: str) -> None:
+        """As `take`, but a node that is started, stopped or deleted meanwhile has its base taken another time."""
+        try:
+            self.take(node_id)
+        except (ClusterFailed, psycopg.Error, OSError, KeyError) as error:
+            log.info("No base of %s this time: %s", node_id, error)
+
+    def drop(self, node_id: str, dropped: list[Base]) -> None:
+        with self._nodes.store.transaction():
+            node = self._nodes.store.must(Node, node_id)
+            self._nodes.store.put(replace(node, bases=[base for base in node.bases if base not in dropped]))
+        for base in dropped:
+            self._nodes.throw_away(self.path(node_id, base.number))
+            self.spares.drop(node_id, base.number)
+
+    def _remember(self, node_id: str, base: Base) -> Base:
+        with self._nodes.store.transaction():
+            node = self._nodes.store.must(Node, node_id)
+            self._nodes.store.put(replace(node, bases=[*node.bases, base]))
+        return base
 
     def _copy_whole(self, source: Path, target: Path) -> None:
         try:
@@ -112,73 +148,43 @@ class Bases:
         if not source.exists():
             raise BaseGone
 
-    def prepare_spares(self) -> None:
-        for node_id, number in list(self._spares_wanted):
-            self._spares_wanted.discard((node_id, number))
-            if self.path(node_id, number).exists() and not self._spare(node_id, number).exists():
-                self._prepare_spare(node_id, number)
-
-    def take_where_due(self) -> None:
-        """A new base after every 16 MiB of WAL keeps the replay, and with it every branch, short."""
-        for node in self._nodes.store.find(Node, lambda node: node.ready):
-            reached = max([node.fork_lsn, *(base.stop_lsn for base in node.bases)])
-            if not self._nodes.is_running(node.id):
-                continue
-            if self._nodes.written_lsn(node) - reached >= WAL_BETWEEN_BASES_BYTES:
-                self._take_if_it_stays(node.id)
-
-    def thin_out(self, keep_from: datetime) -> None:
-        """Drops bases that no point needs, and most of the old ones: they only save replay time."""
-        for node in self._nodes.store.find(Node, lambda node: len(node.bases) > NEWEST_BASES_KEPT):
-            before_window = [base for base in node.bases if base.stop_time <= keep_from]
-            oldest_needed = before_window[-1] if before_window else node.bases[0]
-            kept = [oldest_needed, *(base for base in node.bases[-NEWEST_BASES_KEPT:] if base != oldest_needed)]
-            self._drop(node.id, [base for base in node.bases if base not in kept])
-
-    def _take_if_it_stays(self, node_id: str) -> None:
-        try:
-            self.take(node_id)
-        except (ClusterFailed, psycopg.Error, OSError, KeyError) as error:
-            log.info("No base of %s this time: %s", node_id, error)
-
-    def _drop(self, node_id: str, dropped: list[Base]) -> None:
-        with self._nodes.store.transaction():
-            node = self._nodes.store.must(Node, node_id)
-            self._nodes.store.put(replace(node, bases=[base for base in node.bases if base not in dropped]))
-        for base in dropped:
-            self._nodes.throw_away(self.path(node_id, base.number))
-            with self._spare_lock:
-                self._nodes.throw_away(self._spare(node_id, base.number))
-
-    def _copy(self, node_id: str, target: Path) -> tuple[int, datetime]:
-        data_dir = self._nodes.data_dir(node_id)
+    def _copy_running(self, node_id: str, number: int, target: Path) -> Base:
         with self._nodes.connection(node_id) as connection:
             connection.execute("select pg_backup_start('base', true)")
-            names = [path.name for path in data_dir.iterdir() if path.name not in _LEFT_OUT]
-            self._nodes.copy_tree(data_dir, target, names)
-            row = connection.execute(
-                "select lsn - '0/0', labelfile, clock_timestamp() from pg_backup_stop(false)"
-            ).fetchone()
-        for name in _EMPTY_DIRS:
-            self._nodes.tools.make_dir(target / name)
+            self._copy_files(node_id, target)
+            row = connection.execute("select lsn - '0/0', labelfile from pg_backup_stop(false)").fetchone()
         if row is None:
             raise ClusterFailed("pg_backup_stop gave no label.")
         label = target / "backup_label"
         label.write_text(row[1])
         self._nodes.tools.give(label)
-        # Not the server's answer: the moment must lie behind the whole backup, end record included.
-        return int(row[0]), self._nodes.clock.now()
+        started = re.search(r"START WAL LOCATION: ([0-9A-F]+/[0-9A-F]+)", row[1])
+        # Not the server's time: the moment must lie behind the whole backup, end record included.
+        return Base(
+            number,
+            self._nodes.clock.now(),
+            stop_lsn=int(row[0]),
+            start_lsn=times.parse_lsn(started[1], "label") if started else 0,
+        )
 
-    def _prepare_spare(self, node_id: str, number: int) -> None:
-        spare = self._spare(node_id, number)
-        unfinished = spare.with_name(spare.name + ".new")
-        self._nodes.throw_away(unfinished)
-        try:
-            self._copy_whole(self.path(node_id, number), unfinished)
-            with self._spare_lock:
-                os.rename(unfinished, spare)
-        except (BaseGone, ClusterFailed, OSError) as error:
-            log.info("No spare of %s this time: %s", node_id, error)
+    def _copy_stopped(self, node_id: str, number: int, target: Path) -> Base:
+        data_dir = self._nodes.data_dir(node_id)
+        self._nodes.shutdown_lsn(node_id)  # one that was killed is recovered and stopped first
+        before = (data_dir / "global" / "pg_control").read_bytes()
+        self._copy_files(node_id, target)
+        moment = self._nodes.clock.now()
+        if self._nodes.is_running(node_id) or (data_dir / "global" / "pg_control").read_bytes() != before:
+            raise ClusterFailed(f"{node_id} was started while it was being copied.")
+        return Base(number, moment, *self._span_of_stopped(target))
 
-    def _spare(self, node_id: str, number: int) -> Path:
-        return self._nodes.dir(node_id) / f"spare-{number}"
+    def _copy_files(self, node_id: str, target: Path) -> None:
+        data_dir = self._nodes.data_dir(node_id)
+        names = [path.name for path in data_dir.iterdir() if path.name not in _LEFT_OUT]
+        self._nodes.copy_tree(data_dir, target, names)
+        for name in _EMPTY_DIRS:
+            self._nodes.tools.make_dir(target / name)
+
+    def _span_of_stopped(self, directory: Path) -> tuple[int, int]:
+        """stop_lsn and start_lsn of a copy that needs only the checkpoint record with which its server ended."""
+        end = self._nodes.checkpoint_lsn(directory)
+        return end + _WITHIN_RECORD_BYTES, end

@@ -1,9 +1,10 @@
-"""Nodes on disk: `nodes/<id>/{data,wal,bases/<n>,spare-<n>,postgres.log}`, and what is left of discarded ones."""
+"""Nodes on disk: `nodes/<id>/{data,wal,bases/<n>,spare-<n>-<k>,postgres.log}`, and what is left of discarded ones."""
 
 from __future__ import annotations
 
 import re
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import psycopg
 
+from neon_sandbox import times
 from neon_sandbox.binaries import Tools
 from neon_sandbox.clock import Clock
 from neon_sandbox.cluster import Cluster, free_port
 from neon_sandbox.entities import Node
 from neon_sandbox.errors import ClusterFailed
+from neon_sandbox.storage.retention import chain
 from neon_sandbox.store import Store
 
 SEGMENT_BYTES = 1 << 20
@@ -36,6 +39,7 @@ class Nodes:
         self.unfinished_template = tools.home / "template.new"
         self._settings = dict(settings)
         self._clusters: dict[str, Cluster] = {}
+        self._discarding = threading.Lock()
 
     def dir(self, node_id: str) -> Path:
         return self.root / node_id
@@ -89,34 +93,35 @@ class Nodes:
     def dsn(self, node_id: str, database: str) -> str:
         return self.cluster(node_id).dsn(database, password=self.store.must(Node, node_id).superuser_password)
 
-    def chain(self, node_id: str) -> list[Node]:
-        """The node, its parent, its parent's parent, ..."""
-        found, current = [], self.store.get(Node, node_id)
-        while current is not None:
-            found.append(current)
-            current = self.store.get(Node, current.parent_id) if current.parent_id else None
-        return found
+    def past(self, node_id: str) -> list[tuple[Node, int | None]]:
+        """The node, its parent, its parent's parent, ..., each with the LSN at which the next younger one left it."""
+        return list(chain({node.id: node for node in self.store.find(Node)}, node_id))
 
     def shutdown_lsn(self, node_id: str) -> int:
         """Where a stopped node's history ends: the start of its shutdown checkpoint, behind every commit."""
-        output = self._control_data(node_id)
-        if "shut down\n" not in output:
+        if "shut down\n" not in self._control_data(self.data_dir(node_id)):
             with self.connection(node_id):  # it was killed: starting recovers it, the end of the block stops it
                 pass
-            output = self._control_data(node_id)
-        found = re.search(r"Latest checkpoint location: +([0-9A-F]+)/([0-9A-F]+)", output)
+        return self.checkpoint_lsn(self.data_dir(node_id))
+
+    def checkpoint_lsn(self, directory: Path) -> int:
+        """Where the last checkpoint of a stopped cluster begins."""
+        found = re.search(r"Latest checkpoint location: +([0-9A-F]+/[0-9A-F]+)", self._control_data(directory))
         if found is None:
-            raise ClusterFailed(f"pg_controldata does not tell where {node_id} ends.")
-        return (int(found[1], 16) << 32) | int(found[2], 16)
+            raise ClusterFailed(f"pg_controldata does not tell where {directory} ends.")
+        return times.parse_lsn(found[1], "pg_controldata")
 
     def written_lsn(self, node: Node) -> int:
         """How far the node's WAL reaches, to the segment, by the names of its files."""
-        newest = 0
-        for path in (self.data_dir(node.id) / "pg_wal").iterdir():
-            found = _SEGMENT.fullmatch(path.name)
-            if found and int(found[1], 16) == node.timeline:
-                newest = max(newest, (int(found[2], 16) << 32) | (int(found[3], 16) * SEGMENT_BYTES))
-        return newest
+        segments = (segment_of(path.name) for path in (self.data_dir(node.id) / "pg_wal").iterdir())
+        return max((lsn for timeline, lsn in filter(None, segments) if timeline == node.timeline), default=0)
+
+    def keep_only_last_wal(self, node_id: str, end: int) -> None:
+        """Removes what a stopped node needs neither to start nor to tell where its timeline comes from."""
+        for path in list((self.data_dir(node_id) / "pg_wal").rglob("*")):
+            segment = segment_of(path.name)
+            if path.is_file() and path.suffix != ".history" and (segment is None or segment[1] + SEGMENT_BYTES <= end):
+                path.unlink()
 
     def copy_tree(self, source: Path, target: Path, names: Sequence[str] | None = None) -> None:
         """Copies a directory's entries. Files that vanish meanwhile below a running server are left out."""
@@ -133,15 +138,25 @@ class Nodes:
             path.rename(self.trash / f"{path.name}-{uuid.uuid4().hex}")
 
     def discard(self, node_id: str) -> None:
-        self.stop(node_id)
-        self._clusters.pop(node_id, None)
-        self.throw_away(self.dir(node_id))
-        if node := self.store.get(Node, node_id):
-            self.store.remove(node)
+        """May be called twice at once: by a worker and by the housekeeper."""
+        with self._discarding:
+            self.stop(node_id)
+            self._clusters.pop(node_id, None)
+            self.throw_away(self.dir(node_id))
+            if node := self.store.get(Node, node_id):
+                self.store.remove(node)
 
     def empty_trash(self) -> None:
         for path in self.trash.iterdir():
             shutil.rmtree(path, ignore_errors=True)
 
-    def _control_data(self, node_id: str) -> str:
-        return self.tools.run(self.tools.command("pg_controldata", "-D", str(self.data_dir(node_id)))).stdout
+    def _control_data(self, directory: Path) -> str:
+        return self.tools.run(self.tools.command("pg_controldata", "-D", str(directory))).stdout
+
+
+def segment_of(file_name: str) -> tuple[int, int] | None:
+    """The timeline and the first LSN of a WAL segment, by its name; None for any other file."""
+    found = _SEGMENT.fullmatch(file_name)
+    if found is None:
+        return None
+    return int(found[1], 16), (int(found[2], 16) << 32) | (int(found[3], 16) * SEGMENT_BYTES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from neon_sandbox import times
@@ -96,13 +96,13 @@ class NoStorage:
     def empty_tables(self, node_id: str, databases: Sequence[Database]) -> None:
         pass
 
-    def unneeded(self, referenced: set[str], keep_from: datetime) -> list[str]:
+    def unneeded(self, needed: Mapping[str, datetime]) -> list[str]:
         return []
 
     def discard(self, node_ids: Sequence[str]) -> None:
         pass
 
-    def maintain(self, keep_from: datetime) -> None:
+    def maintain(self, needed: Mapping[str, datetime]) -> None:
         pass
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -16,10 +17,11 @@ from neon_sandbox.clock import Clock
 from neon_sandbox.cluster import base_settings, free_port
 from neon_sandbox.entities import Database, Endpoint, Node, Role
 from neon_sandbox.errors import SandboxError
-from neon_sandbox.storage import catalog
+from neon_sandbox.storage import catalog, measuring
 from neon_sandbox.storage.base import Fork, Point
 from neon_sandbox.storage.bases import Bases
 from neon_sandbox.storage.nodes import Nodes
+from neon_sandbox.storage.pruning import Pruning
 from neon_sandbox.storage.recovery import Recovery
 from neon_sandbox.store import Store
 
@@ -40,6 +42,8 @@ class PostgresStorage:
         self._bases = Bases(self.nodes)
         self._recovery = Recovery(self.nodes, self._bases)
         self._superuser_password = secrets.token_urlsafe(24)
+        self._pruning = Pruning(self.nodes, self._bases)
+        self._temporary: set[str] = set()
         self._last_fork = 0.0
 
     def open(self) -> None:
@@ -50,6 +54,8 @@ class PostgresStorage:
         for path in self.nodes.root.iterdir():
             if self._store.get(Node, path.name) is None:
                 self.nodes.discard(path.name)
+        for leftover in self.nodes.root.glob("*/spare-*"):
+            self.nodes.throw_away(leftover)
 
     def close(self) -> None:
         with ThreadPoolExecutor(max_workers=8) as pool:
@@ -91,18 +97,31 @@ class PostgresStorage:
         return self._recovery.fork(source_id, node_id, point, port)
 
     def snapshot(self, source_id: str, node_id: str, point: Point) -> Fork:
-        return self.fork(source_id, node_id, point, None)
+        node = self._store.get(Node, node_id)
+        if node is None or not node.sealed:
+            self.fork(source_id, node_id, point, None)
+            self._bases.seal(node_id)
+            node = self._store.must(Node, node_id)
+        return Fork(timestamp=node.fork_timestamp, lsn=node.fork_lsn)
 
     def size_bytes(self, node_id: str) -> int:
-        return sum(path.stat().st_size for path in self.nodes.data_dir(node_id).glob("base/*/*") if path.is_file())
+        return measuring.size_bytes(self.nodes, node_id)
 
     def history_bytes(self, node_id: str, since: datetime) -> int:
-        return sum(path.stat().st_size for path in (self.nodes.dir(node_id) / "wal").iterdir())
+        return measuring.history_bytes(self.nodes, node_id, since)
 
     def schema(self, node_id: str, database_name: str, point: Point) -> str:
-        with self.nodes.connection(node_id):
-            dsn = self.nodes.dsn(node_id, database_name)
-            return self.nodes.tools.run(self.nodes.tools.command("pg_dump", "--schema-only", dsn)).stdout
+        if point.is_head and self.nodes.is_running(node_id):
+            return self._dump(node_id, database_name)
+        self.check(node_id, point)
+        copy_id = f"schema-{secrets.token_hex(6)}"
+        self._temporary.add(copy_id)
+        try:
+            self.fork(node_id, copy_id, point, free_port())
+            return self._dump(copy_id, database_name)
+        finally:
+            self.nodes.discard(copy_id)
+            self._temporary.discard(copy_id)
 
     def prepare_to_release(self, node_id: str) -> None:
         if self.nodes.is_running(node_id):
@@ -157,20 +176,28 @@ class PostgresStorage:
     def _connected(self, node_id: str, database_name: str) -> psycopg.Connection:
         return psycopg.connect(self.nodes.dsn(node_id, database_name), autocommit=True, connect_timeout=10)
 
-    def unneeded(self, referenced: set[str], keep_from: datetime) -> list[str]:
-        needed = self._with_needed_ancestors(referenced, keep_from)
-        return [node.id for node in self._store.find(Node, lambda node: node.id not in needed)]
+    def unneeded(self, needed: Mapping[str, datetime]) -> list[str]:
+        return self._pruning.unneeded({**needed, **dict.fromkeys(self._temporary, self._clock.now())})
 
     def discard(self, node_ids: Sequence[str]) -> None:
         for node_id in node_ids:
             self.nodes.discard(node_id)
 
-    def maintain(self, keep_from: datetime) -> None:
+    def maintain(self, needed: Mapping[str, datetime]) -> None:
+        quiet = time.monotonic() - self._last_fork > QUIET_SECONDS
         self._bases.take_where_due()
-        self._bases.thin_out(keep_from)
-        self._bases.prepare_spares()
-        if time.monotonic() - self._last_fork > QUIET_SECONDS:
+        if quiet:
+            self._pruning.free_ancestors(needed)
+        self._pruning.prune(needed)
+        self._bases.spares.prepare()
+        if quiet:
             self.nodes.empty_trash()
+
+    def _dump(self, node_id: str, database_name: str) -> str:
+        """Without the lines with which newer versions lock psql: their token is another one each time."""
+        dsn = self.nodes.dsn(node_id, database_name)
+        dumped = self.nodes.tools.run(self.nodes.tools.command("pg_dump", "--schema-only", dsn)).stdout
+        return re.sub(r"^\\(un)?restrict .*\n", "", dumped, flags=re.MULTILINE)
 
     def _fill(self, node_id: str) -> None:
         """An empty cluster; the second and later ones are copies, which take a tenth of the time."""
@@ -181,16 +208,6 @@ class PostgresStorage:
             self.nodes.unfinished_template.rename(template)
             return
         self.nodes.copy_tree(template, self.nodes.data_dir(node_id))
-
-    def _with_needed_ancestors(self, referenced: set[str], keep_from: datetime) -> set[str]:
-        """A node replays its ancestors' WAL until it has a base of its own from before the history window."""
-        needed = set(referenced)
-        for node_id in referenced:
-            for node in self.nodes.chain(node_id):
-                needed.add(node.id)
-                if any(base.stop_time <= keep_from for base in node.bases):
-                    break
-        return needed
 
 
 def _settings(major: int, track_commit_timestamp: bool, fsync: bool) -> dict[str, str]:

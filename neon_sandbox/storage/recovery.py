@@ -54,6 +54,9 @@ class Recovery:
     def fork(self, source_id: str, node_id: str, point: Point, port: int | None) -> Fork:
         """The new node is left running when a port is given. Nothing is left of it when ClusterFailed is raised."""
         source_id = self._origin(source_id, point)
+        if self._nodes.store.must(Node, source_id).sealed:
+            self._thaw(source_id, node_id, port)
+            return self._finished(node_id, point)
         targets = self._targets(source_id, point)
         for number, target in enumerate(targets, start=1):
             try:
@@ -73,6 +76,9 @@ class Recovery:
             raise ApiProblem(400, "the given point is outside the history window of the project")
 
     def _head(self, node_id: str) -> int:
+        node = self._nodes.store.must(Node, node_id)
+        if node.sealed:
+            return node.bases[0].stop_lsn
         if not self._nodes.is_running(node_id):
             return self._nodes.shutdown_lsn(node_id)
         with self._nodes.connection(node_id) as connection:
@@ -81,7 +87,7 @@ class Recovery:
 
     def _origin(self, source_id: str, point: Point) -> str:
         """The ancestor to which the point belongs, if it lies before the source was made."""
-        for node in self._nodes.chain(source_id):
+        for node, _ in self._nodes.past(source_id):
             after_time = point.timestamp and node.fork_timestamp and point.timestamp > node.fork_timestamp
             after_lsn = point.lsn is not None and point.lsn > node.fork_lsn
             unknown = point.timestamp is not None and node.fork_timestamp is None
@@ -96,7 +102,7 @@ class Recovery:
                 lsn=self._mark(source_id, with_commit=bool(point.timestamp)), head_at=self._nodes.clock.now()
             )
             return [head if point.is_head else _Target(point.timestamp, point.lsn)]
-        end = _Target(lsn=self._nodes.shutdown_lsn(source_id), head_at=point.timestamp or self._nodes.clock.now())
+        end = _Target(lsn=self._end_of_stopped(source_id), head_at=point.timestamp or self._nodes.clock.now())
         stopped_at = self._nodes.store.must(Node, source_id).stopped_at
         if point.is_head or (point.timestamp and stopped_at and point.timestamp >= stopped_at):
             return [end]
@@ -104,6 +110,14 @@ class Recovery:
             return [_Target(lsn=point.lsn)]
         # The source was stopped: if nothing was committed after the moment, its end is what the moment means.
         return [_Target(timestamp=point.timestamp), end]
+
+    def _end_of_stopped(self, source_id: str) -> int:
+        end = self._nodes.shutdown_lsn(source_id)
+        if self._bases.newest(source_id, at_time=None, at_lsn=end) is None:
+            # Its only base was taken after it had stopped: there is nothing to replay until it goes on.
+            with self._nodes.connection(source_id):
+                return self._mark(source_id, with_commit=True)
+        return end
 
     def _mark(self, node_id: str, *, with_commit: bool) -> int:
         """Writes a record behind everything that exists; returns where WAL ended before it."""
@@ -114,6 +128,33 @@ class Recovery:
         return int(row[0]) if row else 0
 
     def _make(self, source_id: str, node_id: str, target: _Target, port: int | None) -> None:
+        source, data_dir = self._begin(source_id, node_id)
+        self._unpack(source_id, target, data_dir)
+        (data_dir / "recovery.signal").touch()
+        self._nodes.tools.give(data_dir / "recovery.signal")
+        self._nodes.start(node_id, port or free_port(), self._settings(source, target))
+        self._remember(node_id, target)
+        if port is None:
+            self._nodes.stop(node_id)
+
+    def _thaw(self, source_id: str, node_id: str, port: int | None) -> None:
+        """From a sealed node: its data are started as they are and go on where it ended, on the same timeline."""
+        source, data_dir = self._begin(source_id, node_id)
+        (base,) = source.bases
+        self._bases.unpack(source_id, base, data_dir)
+        if port is not None:
+            self._nodes.start(node_id, port)
+        self._nodes.store.put(
+            replace(
+                self._nodes.store.must(Node, node_id),
+                ready=True,
+                timeline=source.timeline,
+                fork_lsn=base.stop_lsn,
+                fork_timestamp=self._nodes.clock.now(),
+            )
+        )
+
+    def _begin(self, source_id: str, node_id: str) -> tuple[Node, Path]:
         source = self._nodes.store.must(Node, source_id)
         self._nodes.store.put(
             Node(
@@ -124,14 +165,7 @@ class Recovery:
             )
         )
         self._nodes.make_dirs(node_id)
-        data_dir = self._nodes.data_dir(node_id)
-        self._unpack(source_id, target, data_dir)
-        (data_dir / "recovery.signal").touch()
-        self._nodes.tools.give(data_dir / "recovery.signal")
-        self._nodes.start(node_id, port or free_port(), self._settings(source, target))
-        self._remember(node_id, target)
-        if port is None:
-            self._nodes.stop(node_id)
+        return source, self._nodes.data_dir(node_id)
 
     def _unpack(self, source_id: str, target: _Target, data_dir: Path) -> None:
         """The newest base that fits; one that is thinned out while it is copied is replaced by an older one."""
@@ -159,7 +193,7 @@ class Recovery:
     def _restore_command(self, source_id: str) -> str:
         """Looks into each ancestor's archive, its live WAL, and the archive again: a segment may just move there."""
         places = []
-        for node in self._nodes.chain(source_id):
+        for node, _ in self._nodes.past(source_id):
             archive, live = f'"{self._nodes.dir(node.id)}/wal"', f'"{self._nodes.data_dir(node.id)}/pg_wal"'
             places += [archive, live, archive]
         return f'for d in {" ".join(places)}; do test -f "$d/%f" && exec cp "$d/%f" "%p"; done; exit 1'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime
 from itertools import count
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import psycopg
 import pytest
 
 from neon_sandbox.entities import Base, Node
-from neon_sandbox.storage import bases
+from neon_sandbox.storage import bases, pruning
 from neon_sandbox.storage.postgres import PostgresStorage
 from tests.sandbox.programs import wait_until
 from tests.sandbox.real import RealProject, quiet_moment
@@ -145,15 +144,15 @@ def test_new_bases_are_taken_and_old_moments_stay_reachable(
     project: RealProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bases, "WAL_BETWEEN_BASES_BYTES", 2 << 20)
-    monkeypatch.setattr(bases, "NEWEST_BASES_KEPT", 2)
+    monkeypatch.setattr(pruning, "MOST_BASES", 2)
     moments = []
     for round_number in range(4):
         project.insert(round_number)
         moments.append(quiet_moment())
         project.execute("create table ballast as select repeat(random()::text, 50) from generate_series(1, 4000)")
         project.execute("drop table ballast")
-        project.sandbox.sandbox.plane.storage.maintain(datetime.fromisoformat(moments[0]))
-    assert 2 <= len(_bases(project)) <= 3
+        _storage(project).maintain(project.sandbox.sandbox.plane.needed_nodes())
+    assert len(_bases(project)) == 2
     for round_number, moment in enumerate(moments):
         branch_id = project.branch(f"round-{round_number}", parent_timestamp=moment)
         assert project.ids(branch_id) == list(range(round_number + 1))
@@ -218,7 +217,7 @@ def _wait_for_more(written: list[int], more: int) -> None:
 
 
 def _bases(project: RealProject) -> list[Base]:
-    return next(node.bases for node in _storage(project).nodes.chain(_node_of_main(project)))
+    return _storage(project).nodes.store.must(Node, _node_of_main(project)).bases
 
 
 def _node_of_main(project: RealProject) -> str:
@@ -246,7 +245,7 @@ def test_a_base_that_is_thinned_out_while_it_is_copied_is_replaced_by_an_older_o
 ) -> None:
     storage, node_id = _storage(project), _node_of_main(project)
     # A spare would be renamed into place; here it is the copy that is disturbed.
-    monkeypatch.setattr(storage._bases, "prepare_spares", lambda: None)
+    monkeypatch.setattr(storage._bases.spares, "take", lambda *_: False)
     project.insert(1)
     taken = storage._bases.take(node_id)
     whole_copy = storage.nodes.copy_tree
@@ -254,7 +253,7 @@ def test_a_base_that_is_thinned_out_while_it_is_copied_is_replaced_by_an_older_o
     def drop_then_copy(source: Path, target: Path, names: list[str] | None = None) -> None:
         monkeypatch.setattr(storage.nodes, "copy_tree", whole_copy)
         newest = storage.nodes.store.must(Node, node_id).bases[-1]
-        storage._bases._drop(node_id, [newest])
+        storage._bases.drop(node_id, [newest])
         whole_copy(source, target, names)
 
     monkeypatch.setattr(storage.nodes, "copy_tree", drop_then_copy)
