@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from neon_sandbox import keys
 from neon_sandbox.api.request import Reply, Request, query_of
@@ -17,6 +17,7 @@ from neon_sandbox.entities import Key
 from neon_sandbox.faults import Fault, without_fields
 from neon_sandbox.problems import ApiProblem, locked
 from neon_sandbox.sandbox import Sandbox
+from neon_sandbox.traffic import Exchange, Observer
 
 log = logging.getLogger(__name__)
 PREFIX = "/api/v2"
@@ -31,28 +32,51 @@ class ConnectionDropped(Exception):
 
 
 class App:
+    # Told of every answer to a call of Neon's API, whichever App of this process gave it.
+    observers: ClassVar[list[Observer]] = []
+
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         request = _request_from(environ)
         if request.path.startswith("/_sandbox"):
-            reply, chunks = self._control(request), None
+            reply, fault = self._control(request), None
         else:
-            reply, chunks = self._neon(request)
+            reply, fault = self._neon(request)
         body = reply.body if isinstance(reply.body, bytes) else reply.encoded()
-        start_response(f"{reply.status} {REASONS.get(reply.status, 'Error')}", _headers(reply, request, body))
-        return [body] if chunks is None else chunks(body)
+        headers = _headers(reply, request, body)
+        if not request.path.startswith("/_sandbox"):
+            self._tell(request, reply, body, dict(headers).get("Content-Type", ""), fault)
+        start_response(f"{reply.status} {REASONS.get(reply.status, 'Error')}", headers)
+        return self._dripping(fault)(body) if fault and fault.kind == "drip" else [body]
+
+    def _tell(self, request: Request, reply: Reply, body: bytes, content_type: str, fault: Fault | None) -> None:
+        if not self.observers:
+            return
+        exchange = Exchange(
+            method=request.method,
+            path=request.path,
+            status=reply.status,
+            query=request.query,
+            request_body=request.raw_body.decode(errors="replace"),
+            user_agent=request.headers.get("user-agent", ""),
+            content_type=content_type,
+            body=body.decode(errors="replace"),
+            fault=fault.kind if fault else None,
+        )
+        for observer in self.observers:
+            observer(exchange)
 
     # One call of Neon's API
 
-    def _neon(self, request: Request) -> tuple[Reply, Callable[[bytes], Iterator[bytes]] | None]:
+    def _neon(self, request: Request) -> tuple[Reply, Fault | None]:
         call = self._sandbox.calls.begin(request)
         fault = self._sandbox.faults.take(request.method, request.path)
         call["fault"] = fault.kind if fault else None
         reply = self._perform_badly(request, call, fault) if fault else self._perform(request, call)
         self._sandbox.calls.ended(call, reply.status, answered=True)
-        return reply, self._dripping(fault) if fault and fault.kind == "drip" else None
+        return reply, fault
 
     def _perform(self, request: Request, call: dict[str, Any]) -> Reply:
         reply = self._answered(request, lambda: self._dispatch_neon(request))

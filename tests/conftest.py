@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.support.people",
     "tests.support.worker",
     "tests.support.node",
+    "tests.openapi.plugin",
 ]
 
 hypothesis_settings.register_profile("local", print_blob=True, deadline=None)
