@@ -143,7 +143,8 @@ class Branch:
             restored_from=wire.text(raw, "restored_from"),
             restored_as=wire.text(raw, "restored_as"),
             restricted_actions=_restricted_actions(raw),
-            annotation=wire.text_map(annotation, "value") if annotation is not None else None,
+            # One branch comes with an empty annotation where a list leaves it out.
+            annotation=(wire.text_map(annotation, "value") or None) if annotation is not None else None,
             created_at=wire.moment(raw, "created_at"),
             updated_at=wire.moment(raw, "updated_at"),
             # A restore that may have happened is recognised by this one: unreadable is not "never".

@@ -45,10 +45,7 @@ def count_branches(plane: Plane, request: Request, project_id: str) -> Reply:
 
 def get_branch(plane: Plane, request: Request, project_id: str, branch_id: str) -> Reply:
     branch = find_branch(plane, project_id, branch_id)
-    body = {"branch": shapes.branch(branch)}
-    if branch.annotation:
-        body["annotation"] = shapes.annotation(branch)
-    return Reply(200, body)
+    return Reply(200, {"branch": shapes.branch(branch), "annotation": shapes.annotation(branch)})
 
 
 def update_branch(plane: Plane, request: Request, project_id: str, branch_id: str) -> Reply:

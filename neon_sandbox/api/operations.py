@@ -12,7 +12,7 @@ def list_operations(plane: Plane, request: Request, project_id: str) -> Reply:
     find_project(plane, project_id)
     found = plane.store.find_by(Operation, "project_id", project_id)
     page, pagination = paging.operation_page(request, found)
-    return Reply(200, {"operations": shapes.operations(page), "pagination": pagination})
+    return Reply(200, {"operations": shapes.operations(page), **pagination})
 
 
 def get_operation(plane: Plane, request: Request, project_id: str, operation_id: str) -> Reply:

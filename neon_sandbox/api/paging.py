@@ -37,13 +37,13 @@ def branch_page(request: Request, branches: Sequence[Branch]) -> tuple[list[Bran
     return page, pagination
 
 
-def operation_page(request: Request, operations: Sequence[Operation]) -> tuple[list[Operation], dict[str, str]]:
+def operation_page(request: Request, operations: Sequence[Operation]) -> tuple[list[Operation], dict[str, Any]]:
     newest_first = sorted(operations, key=lambda operation: operation.created_at, reverse=True)
     if cursor := request.query.get("cursor"):
         before = times.parse_time(cursor, "cursor")
         newest_first = [operation for operation in newest_first if operation.created_at < before]
     page = newest_first[: request.whole_number("limit", default=1000, maximum=1000)]
-    return page, {"cursor": times.shown_exactly(page[-1].created_at)} if page else {}
+    return page, {"pagination": {"cursor": times.shown_exactly(page[-1].created_at)}} if page else {}
 
 
 def page_after_id(request: Request, entities: Sequence[T], id_of: Callable[[T], str], *, maximum: int) -> list[T]:

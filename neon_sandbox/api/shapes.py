@@ -57,9 +57,23 @@ def project(entity: Project, plan: str) -> dict[str, Any]:
     }
 
 
+_NOT_IN_LISTS = frozenset(
+    {
+        "owner",
+        "consumption_period_start",
+        "consumption_period_end",
+        "data_storage_bytes_hour",
+        "data_transfer_bytes",
+        "written_data_bytes",
+        "compute_time_seconds",
+        "active_time_seconds",
+    }
+)
+
+
 def project_item(entity: Project, plan: str) -> dict[str, Any]:
-    left_out = {"owner", "consumption_period_start", "consumption_period_end", "data_storage_bytes_hour"}
-    return {name: value for name, value in project(entity, plan).items() if name not in left_out}
+    whole = {name: value for name, value in project(entity, plan).items() if name not in _NOT_IN_LISTS}
+    return whole | {"active_time": 0}
 
 
 def branch(entity: Branch) -> dict[str, Any]:
@@ -107,13 +121,18 @@ def annotation(entity: Branch) -> dict[str, Any]:
     }
 
 
+def host_of(entity: Endpoint) -> str:
+    """At Neon all endpoints share one port and are told apart by name. Here each has a port of its own, which stands
+    in its host, so that whoever makes an address of it, as Neon's own command line does, arrives at the right server.
+    """
+    return f"{entity.id}.localhost:{entity.port}"
+
+
 def endpoint(entity: Endpoint) -> dict[str, Any]:
-    # At Neon all endpoints share one port and are told apart by name. Here each has a port of its own, which stands in
-    # `host`, so that whoever makes an address of it, as Neon's own command line does, arrives at the right server.
     return _present(
         {
             "id": entity.id,
-            "host": f"{entity.id}.localhost:{entity.port}",
+            "host": host_of(entity),
             "project_id": entity.project_id,
             "branch_id": entity.branch_id,
             "type": "read_write",
@@ -143,12 +162,13 @@ def endpoint(entity: Endpoint) -> dict[str, Any]:
 
 def connection_details(uri: str) -> dict[str, Any]:
     parts = urlsplit(uri)
+    host = parts.netloc.rpartition("@")[2]
     return {
         "connection_uri": uri,
         "connection_parameters": {
             "database": parts.path.removeprefix("/"),
-            "host": parts.hostname or "",
-            "pooler_host": parts.hostname or "",
+            "host": host,
+            "pooler_host": host,
             "role": unquote(parts.username or ""),
             "password": unquote(parts.password or ""),
         },

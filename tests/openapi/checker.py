@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from neon_sandbox.traffic import Exchange
 from tests.openapi.description import Description, Operation, Validator
@@ -31,7 +32,7 @@ class Checker:
         return asked + [f"{_named(exchange)}: {error}" for error in self._answer(exchange)]
 
     def request(self, method: str, path: str, query: Iterable[tuple[str, str]], body: str) -> list[str]:
-        """What is wrong with a call that our client makes."""
+        """What is wrong with a call that our client makes. `path` as it is sent, so that an escaped slash is none."""
         operation = self._description.find(method, path)
         if operation is None:
             return [f"{method} {path}: Neon has no such call"]
@@ -65,7 +66,7 @@ def _of_path(operation: Operation, path: str) -> list[str]:
     return [
         f"{name} in the path: {error}"
         for name, parameter in operation.path_parameters.items()
-        for error in parameter.errors(values[name])
+        for error in parameter.errors(unquote(values[name]))
     ]
 
 

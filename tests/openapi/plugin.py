@@ -44,7 +44,7 @@ class Traffic:
 
     def asked(self, made: httpx.Request, base_url: str) -> None:
         """A request that the client is about to send."""
-        path = made.url.path.removeprefix(urlsplit(base_url).path)
+        path = made.url.raw_path.decode().partition("?")[0].removeprefix(urlsplit(base_url).path)
         query = parse_qsl(made.url.query.decode(), keep_blank_values=True)
         self._note(self._checker.request(made.method, path, query, made.content.decode(errors="replace")))
 

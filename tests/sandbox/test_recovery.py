@@ -237,7 +237,8 @@ def _protect_main(project: RealProject, protected: bool) -> None:
 
 
 def _port(project: RealProject, branch_id: str) -> str:
-    return f":{project.api.get(f'/branches/{branch_id}/endpoints')['endpoints'][0]['port']}/"
+    host = project.api.get(f"/branches/{branch_id}/endpoints")["endpoints"][0]["host"]
+    return f":{host.rpartition(':')[2]}/"
 
 
 def test_a_base_that_is_thinned_out_while_it_is_copied_is_replaced_by_an_older_one(
