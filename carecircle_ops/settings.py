@@ -258,6 +258,7 @@ _SLOWER = 5 * WORKER_WAKE_SECONDS
 WORKER_DUTIES: dict[str, float] = {
     "backups.services.execution.wake.enqueue_due_executions": WORKER_WAKE_SECONDS,
     "backups.services.restore.clock.expire_due_requests": _SLOWER,
+    "backups.services.restore.rekeyed.void_votes_on_former_ids": _SLOWER,
     "backups.services.look.close_due_looks": _SLOWER,
     "backups.services.dispose.dispose_due_branches": _SLOWER,
     "backups.services.notification.deliver.deliver_mail": WORKER_WAKE_SECONDS,

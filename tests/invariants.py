@@ -11,16 +11,26 @@ from collections.abc import Collection, Iterable
 
 from django.db import connection
 
-from backups.domain.execution import BLOCKING, CLAIMABLE, CheckOutcome, IntentKind, IntentOutcome, Purpose
-from backups.domain.restore import OPEN, TERMINAL, TRANSITIONS, RequestState, Verb
+from backups.domain.execution import (
+    BLOCKING,
+    CLAIMABLE,
+    EFFECTS,
+    ONCE_PER_RUN,
+    CheckOutcome,
+    IntentOutcome,
+    Purpose,
+)
+from backups.domain.restore import OPEN, TERMINAL, TRANSITIONS, RequestState, RestoreKind, Verb
 from backups.ledger.canonical import canonical_bytes
 from backups.models import (
     CheckResult,
     Execution,
+    FormerBranchId,
     Intent,
     LedgerEvent,
     OutboxMessage,
     OwnedBranch,
+    ProtectedBranch,
     Resolution,
     RestoreRequest,
     RestoreTransition,
@@ -74,7 +84,9 @@ def _approved_as_the_policy_asks(request: RestoreRequest) -> None:
 def _at_most_one_effect(request: RestoreRequest) -> None:
     """I2."""
     applied = Intent.objects.filter(
-        execution__request=request, kind=IntentKind.RESTORE_BRANCH, outcome=IntentOutcome.APPLIED
+        execution__request=request,
+        kind__in=EFFECTS[RestoreKind(request.kind)] & ONCE_PER_RUN,
+        outcome=IntentOutcome.APPLIED,
     )
     assert applied.count() <= 1, f"I2: {request} had {applied.count()} effects"
 
@@ -82,8 +94,14 @@ def _at_most_one_effect(request: RestoreRequest) -> None:
 def _calls_had_one_effect(sandbox: RunningSandbox) -> None:
     """I2, by Neon's own record."""
     applied = [call for call in sandbox.calls("POST", "/restore") if call["applied"]]
-    names = Counter(call["body"]["preserve_under_name"] for call in applied)
+    names = Counter(call["body"].get("preserve_under_name") for call in applied if "/snapshots/" not in call["path"])
     assert not [name for name, times in names.items() if times > 1], f"I2: Neon restored more than once: {names}"
+    # A branch is replaced once: afterwards it has another id.
+    replaced = Counter(
+        call["body"]["target_branch_id"] for call in applied if (call["body"] or {}).get("finalize_restore")
+    )
+    replaced += Counter(call["path"] for call in sandbox.calls("POST", "/finalize_restore") if call["applied"])
+    assert not [target for target, times in replaced.items() if times > 1], f"I2: replaced more than once: {replaced}"
 
 
 def _one_restore_per_branch() -> None:
@@ -151,12 +169,29 @@ def _ledger_is_canonical() -> None:
 def _branches_are_owned(sandbox: RunningSandbox, strangers: Collection[str]) -> None:
     """I8."""
     owned = set(OwnedBranch.objects.values_list("neon_branch_id", "name"))
+    owned |= set(ProtectedBranch.objects.values_list("neon_branch_id", "name"))
     ids, names = {pair[0] for pair in owned}, {pair[1] for pair in owned}
     made = [call for call in sandbox.calls("POST", "/branches") if call["request_id"] in strangers]
     foreign = {call["body"]["branch"].get("name") for call in made}
+    _replaced_branches_are_followed(sandbox)
     for branch in sandbox.sandbox.plane.store.find(Branch):
         known = branch.id in ids or branch.name in names | foreign or branch.id == sandbox.branch_id
         assert known, f"I8: {branch.name} exists at Neon and belongs to nobody"
+
+
+def _replaced_branches_are_followed(sandbox: RunningSandbox) -> None:
+    """I8: once nothing runs for it, a governed branch is where its content is, and its former ids are on record."""
+    for branch in ProtectedBranch.objects.all():
+        if Execution.objects.filter(branch=branch, state__in=[state.value for state in BLOCKING]).exists():
+            continue
+        found = sandbox.sandbox.plane.store.get(Branch, branch.neon_branch_id)
+        assert found is None or found.name == branch.name, f"I8: {branch} is {found.name} at Neon" if found else ""
+    for former in FormerBranchId.objects.select_related("branch"):
+        assert former.neon_branch_id != former.branch.neon_branch_id, f"I8: {former} is not a former id"
+        events = LedgerEvent.objects.filter(
+            type="project.branch_rekeyed", members__data__previous_branch=former.neon_branch_id
+        )
+        assert events.count() == 1, f"I5: {events.count()} events tell of the former id {former}"
 
 
 def _nothing_leaks(canaries: Collection[str]) -> None:
@@ -181,7 +216,9 @@ def _completed_means_verified(request: RestoreRequest) -> None:
     if accepted.exists():
         return
     run = Execution.objects.filter(request=request, purpose=Purpose.RESTORE).latest("pk")
-    required = CheckResult.objects.filter(execution=run, review_round=run.review_round, is_required=True)
+    required = CheckResult.objects.filter(
+        execution=run, review_round=run.review_round, before_effect=False, is_required=True
+    )
     assert required.exists(), f"I10: {request} is completed and nothing was checked"
     bad = required.exclude(outcome=CheckOutcome.PASSED)
     assert not bad.exists(), f"I10: {request} is completed although {bad.first()} did not pass"

@@ -45,16 +45,20 @@ def progress_of(run: Execution, usual: Mapping[str, Usual] | None = None) -> Pro
     passes = list(run.steps.all())
     state = ExecutionState(run.state)
     return Progress(
-        steps=[
-            _shown(step, run, passes, (usual or {}).get(step.value), now)
-            for step in words.STEPS_OF[Purpose(run.purpose)]
-        ],
+        steps=[_shown(step, run, passes, (usual or {}).get(step.value), now) for step in _steps_of(run, passes)],
         waiting_for=run.waiting_for,
         waiting_since=run.waiting_since,
         next_attempt_at=run.next_attempt_at,
         began_at=run.created_at,
         is_moving=state in CLAIMABLE,
     )
+
+
+def _steps_of(run: Execution, passes: Sequence[ExecutionStep]) -> tuple[Step, ...]:
+    seen = {run.step, *(each.step for each in passes)}
+    if run.purpose == Purpose.RESTORE and seen & {Step.COPY, Step.REHEARSE}:
+        return words.STEPS_WITH_COPY
+    return words.STEPS_OF[Purpose(run.purpose)]
 
 
 def elapsed(since: dt.datetime, now: dt.datetime) -> str:
@@ -67,7 +71,7 @@ def _shown(
     step: Step, run: Execution, passes: Sequence[ExecutionStep], usual: Usual | None, now: dt.datetime
 ) -> ShownStep:
     own = [each for each in passes if each.step == step.value]
-    look = _look(step, run, own)
+    look = _look(step, run, own, _steps_of(run, passes))
     since = _since(run, own, passes) if look == "is-now" else None
     return ShownStep(
         words=words.STEP[step],
@@ -80,11 +84,10 @@ def _shown(
     )
 
 
-def _look(step: Step, run: Execution, own: Sequence[ExecutionStep]) -> str:
+def _look(step: Step, run: Execution, own: Sequence[ExecutionStep], order: Sequence[Step]) -> str:
     if run.state == ExecutionState.FINISHED:
         return "is-done" if own else "is-next"
     if step.value != run.step:
-        order = words.STEPS_OF[Purpose(run.purpose)]
         reached = order.index(Step(run.step)) if Step(run.step) in order else len(order)
         return "is-done" if own and order.index(step) < reached else "is-next"
     return "is-now" if ExecutionState(run.state) in CLAIMABLE else "is-stopped"

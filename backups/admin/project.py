@@ -15,6 +15,7 @@ from backups.admin.access import for_people_who_may
 from backups.admin.frame import render
 from backups.admin.restore.blocks import band_of
 from backups.admin.restore.request import sentence_of
+from backups.admin.snapshot import snapshots_of
 from backups.domain.people import Actor, Capability
 from backups.domain.policy import Environment
 from backups.models import EnvironmentProposal, Project, ProtectedBranch
@@ -45,6 +46,7 @@ def show(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
         "missing": list(project.branches.filter(missing_since__isnull=False)),
         "owned": list(owned_branches_alive(project).select_related("request", "look")),
         "proposals": list(open_proposals(project)),
+        "snapshots": snapshots_of(project),
         "can_manage": actor.may(Capability.MANAGE_PROJECTS),
         "can_check": actor.may(Capability.RUN_CONNECT),
         "can_look": actor.may(Capability.TAKE_LOOK),

@@ -12,6 +12,7 @@ from backups.domain.restore import (
     RequestState,
     RestoreKind,
     Scenario,
+    SnapshotMode,
     StartMode,
     Urgency,
     Verb,
@@ -22,7 +23,14 @@ KIND = {
     RestoreKind.IN_PLACE: "Replace it (in place)",
     RestoreKind.NEW_BRANCH: "Copy beside it",
     RestoreKind.UNDO: "Undo of a restore",
+    RestoreKind.SNAPSHOT: "Replace it from a snapshot",
 }
+SNAPSHOT_MODE = {
+    SnapshotMode.PREVIEW_FIRST: "Preview first: the copy that people vote on is checked again, then becomes the branch",
+    SnapshotMode.ONE_STEP: "In one step: Neon restores and replaces at once",
+}
+#: In a list of facts; None: Neon did not tell.
+TAKEN_BY = {True: "by hand", False: "by schedule", None: "unknown"}
 STATE = {
     RequestState.DRAFT: "Draft",
     RequestState.PREPARING: "Gathering the facts",
@@ -121,6 +129,10 @@ STEPS_OF = {
     Purpose.LOOK: (Step.COPY, Step.INSPECT),
     Purpose.DISPOSE: (Step.REMOVE,),
 }
+#: Of a restore that looks at its copy once more before anything is overwritten.
+STEPS_WITH_COPY = (
+    Step.PREFLIGHT, Step.COPY, Step.REHEARSE, Step.SUBMIT, Step.WAIT, Step.CONNECT, Step.VERIFY, Step.FINISH,
+)  # fmt: skip
 RUN_STATE = {
     ExecutionState.ACTIVE: "at work",
     ExecutionState.HALTED: "stopped; a person decides",

@@ -62,6 +62,7 @@ class Situation:
     resolution_open: bool = False
     proposed_resolution: bool = False
     has_preserved_branch: bool = False
+    branch_is_from_snapshot: bool = False
     undo_is_open: bool = False
 
 
@@ -238,11 +239,24 @@ def _drop_proposal(s: Situation) -> str | None:
     return _first(_attend(s), _unless(s.resolution_open, "There is no proposal to drop."))
 
 
+#: Neon restores no branch in place that came from a snapshot, so an undo as of other restores can't be promised.
+NO_UNDO_OF_SNAPSHOT = (
+    "There is no undo of a restore from a snapshot: Neon does not restore such a branch in place. "
+    "The state before is kept. Take a snapshot of it and file a restore from that, or copy rows back from it."
+)
+NO_UNDO_ON_SNAPSHOT = (
+    "The branch has been replaced from a snapshot since, and Neon does not restore such a branch in place. "
+    "The state before is still kept: copy rows back from it, or take a snapshot of it and file a restore from that."
+)
+
+
 def _undo(s: Situation) -> str | None:
     return _first(
         _needs(s, Capability.FILE_RESTORE, "request an undo"),
         _state_is(s, frozenset({_S.COMPLETED, _S.NEEDS_ATTENTION}), "There is nothing to undo."),
         _unless(s.kind.overwrites, "This restore made a copy beside the branch; nothing was overwritten."),
+        _unless(s.kind is not RestoreKind.SNAPSHOT, NO_UNDO_OF_SNAPSHOT),
+        _unless(not s.branch_is_from_snapshot, NO_UNDO_ON_SNAPSHOT),
         _unless(s.has_preserved_branch, "The state before is not known to be kept, so it can't be brought back."),
         _unless(not s.undo_is_open, "An undo of this restore is open already."),
     )

@@ -13,6 +13,13 @@ from backups.domain.restore import PointKind, RestoreKind
 #: How an Unknown about tables begins, so that the sentence can tell it from other unknowns.
 TABLES = "tables"
 
+#: What no restore in place costs: said wherever somebody files, votes on or starts a restore from a snapshot.
+SHRINKS = (
+    "Recovery options shrink afterwards: for a day or longer Neon can't go back to points in time on this branch, "
+    "its child branches can't be reset for up to 24 hours, and there is no one-step undo. "
+    "The branch gets a new id; host and connection string stay."
+)
+
 _Number = Literal["lost_at_least", "back_at_least", "changed_at_least"]
 
 
@@ -33,6 +40,7 @@ def consequence_sentence(
         RestoreKind.IN_PLACE: _in_place,
         RestoreKind.NEW_BRANCH: _new_branch,
         RestoreKind.UNDO: _undo,
+        RestoreKind.SNAPSHOT: _snapshot,
     }[RestoreKind(bound.kind)]
     place = f"{project_name} / {bound.branch_name}"
     return " ".join(part for part in say(bound, observed, place, source_name) if part)
@@ -111,6 +119,20 @@ def _undo(bound: BoundFacts, observed: ObservedFacts, place: str, source_name: s
     )
 
 
+def _snapshot(bound: BoundFacts, observed: ObservedFacts, place: str, _: str) -> tuple[str, ...]:
+    return (
+        f"Replaces everything on {place} ({_databases(bound)}) with what the snapshot {bound.snapshot_name} holds, "
+        f"taken {_moment(bound.snapshot_at, observed)}.",
+        _losses(observed),
+        _changes(observed),
+        _returns(observed),
+        _sessions(observed),
+        f"The state just before is kept as {bound.preserve_name}, without a compute.",
+        _children_stay(bound),
+        SHRINKS,
+    )
+
+
 def _new_branch(bound: BoundFacts, observed: ObservedFacts, place: str, _: str) -> tuple[str, ...]:
     return (
         f"Makes a copy beside {place} ({_databases(bound)}) as it was at {_when(bound, observed)}.",
@@ -129,7 +151,11 @@ def _databases(bound: BoundFacts) -> str:
 def _when(bound: BoundFacts, observed: ObservedFacts) -> str:
     if bound.point_kind != PointKind.TIMESTAMP:
         return f"log position {bound.point}"
-    at = dt.datetime.fromisoformat(bound.point)
+    return _moment(bound.point, observed)
+
+
+def _moment(text: str, observed: ObservedFacts) -> str:
+    at = dt.datetime.fromisoformat(text)
     ago = (dt.datetime.fromisoformat(observed["as_of"]) - at).total_seconds()
     return f"{at:%d %b %Y %H:%M:%S} UTC, {span(ago)} ago" if ago >= 0 else f"{at:%d %b %Y %H:%M:%S} UTC"
 
@@ -208,6 +234,13 @@ def _children(bound: BoundFacts) -> str:
     if not bound.children:
         return ""
     return f"Moves {count(len(bound.children), 'child branch', 'child branches')} under the preserved branch."
+
+
+def _children_stay(bound: BoundFacts) -> str:
+    if not bound.children:
+        return ""
+    one = len(bound.children) == 1
+    return f"{count(len(bound.children), 'child branch', 'child branches')} {'stays' if one else 'stay'} with it."
 
 
 def _lines(observed: ObservedFacts, number: _Number) -> list[Line]:

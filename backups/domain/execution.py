@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from backups.domain.restore import RestoreKind
+
 
 class Purpose(StrEnum):
     """What a run does. All of them share claim, lease, fence, intents and steps."""
@@ -52,9 +54,12 @@ class IntentKind(StrEnum):
     """A call that changes something at Neon."""
 
     RESTORE_BRANCH = "restore_branch"
+    RESTORE_SNAPSHOT = "restore_snapshot"  # one step: restored and put in the branch's place
+    FINALIZE_RESTORE = "finalize_restore"  # a copy of a snapshot takes the branch's place
     CREATE_BRANCH = "create_branch"
     UPDATE_BRANCH = "update_branch"
     DELETE_BRANCH = "delete_branch"
+    CREATE_ENDPOINT = "create_endpoint"
 
 
 class IntentOutcome(StrEnum):
@@ -67,6 +72,16 @@ class IntentOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: Of these calls a run makes one at most, whatever name it looks the effect up by. Copies may be made anew.
+ONCE_PER_RUN = frozenset(IntentKind) - {IntentKind.CREATE_BRANCH, IntentKind.CREATE_ENDPOINT}
+
+#: The calls that give a restore its effect. Whatever else its run sends only makes copies to read from.
+EFFECTS: dict[RestoreKind, frozenset[IntentKind]] = {
+    RestoreKind.IN_PLACE: frozenset({IntentKind.RESTORE_BRANCH}),
+    RestoreKind.UNDO: frozenset({IntentKind.RESTORE_BRANCH}),
+    RestoreKind.NEW_BRANCH: frozenset({IntentKind.CREATE_BRANCH, IntentKind.UPDATE_BRANCH}),
+    RestoreKind.SNAPSHOT: frozenset({IntentKind.RESTORE_SNAPSHOT, IntentKind.FINALIZE_RESTORE}),
+}
 #: While one of these stands, no second submission of the same kind is possible (database constraint).
 UNSETTLED_OR_APPLIED = frozenset({IntentOutcome.PENDING, IntentOutcome.APPLIED, IntentOutcome.UNKNOWN})
 
@@ -94,4 +109,5 @@ class BranchFate(StrEnum):
     INTENDED = "intended"
     PRESENT = "present"
     HANDED_OVER = "handed_over"
+    PROMOTED = "promoted"  # became the governed branch itself
     GONE = "gone"

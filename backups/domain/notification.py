@@ -58,6 +58,7 @@ _DEEDS: dict[RestoreKind, str] = {
     RestoreKind.IN_PLACE: "take {environment} {branch} back to {point}",
     RestoreKind.NEW_BRANCH: "open a copy of {environment} {branch} as of {point}",
     RestoreKind.UNDO: "undo the restore of {environment} {branch}",
+    RestoreKind.SNAPSHOT: "replace {environment} {branch} by {point}",
 }
 
 

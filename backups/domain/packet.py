@@ -28,10 +28,13 @@ class BoundFacts:
     environment: str
     policy_version: int
     votes_needed: int
+    snapshot_name: str = ""
+    snapshot_at: str = ""
+    snapshot_mode: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The facts as JSON values."""
-        data = asdict(self)
+        data = {name: value for name, value in asdict(self).items() if value or name not in _OF_SNAPSHOTS}
         return data | {"databases": sorted(self.databases), "children": sorted(self.children)}
 
     def digest(self) -> str:
@@ -44,6 +47,8 @@ def canonical_text(data: Mapping[str, Any]) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+#: Only a restore from a snapshot has these; where they are empty they are no part of the digest.
+_OF_SNAPSHOTS = frozenset({"snapshot_name", "snapshot_at", "snapshot_mode"})
 #: Facts that name the packet itself, not the world: a new revision alone is no drift.
 _OWN_NAMES = frozenset({"request", "revision", "votes_needed"})
 

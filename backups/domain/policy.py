@@ -73,7 +73,7 @@ def votes_needed(
     """
     if environment is not Environment.PRODUCTION:
         return 0
-    if kind is RestoreKind.IN_PLACE:
+    if kind in {RestoreKind.IN_PLACE, RestoreKind.SNAPSHOT}:
         return policy.production_in_place_votes
     if kind is RestoreKind.NEW_BRANCH:
         return policy.production_new_branch_votes

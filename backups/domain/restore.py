@@ -116,11 +116,19 @@ class RestoreKind(StrEnum):
     IN_PLACE = "in_place"
     NEW_BRANCH = "new_branch"
     UNDO = "undo"
+    SNAPSHOT = "snapshot"  # the branch is replaced by a snapshot's content, under a new id
 
     @property
     def overwrites(self) -> bool:
         """True when the branch that applications use is replaced."""
         return self is not RestoreKind.NEW_BRANCH
+
+
+class SnapshotMode(StrEnum):
+    """Whether what is restored from a snapshot can be looked at before it replaces the branch."""
+
+    PREVIEW_FIRST = "preview_first"  # the copy that was voted on becomes the branch
+    ONE_STEP = "one_step"  # Neon restores and replaces in one call
 
 
 class Scenario(StrEnum):
@@ -163,6 +171,7 @@ class PointKind(StrEnum):
     TIMESTAMP = "timestamp"
     LSN = "lsn"
     HEAD = "head"  # the newest state of the source; only for an undo
+    SNAPSHOT = "snapshot"  # what a snapshot holds
 
 
 _LSN = re.compile(r"^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$")
@@ -178,17 +187,33 @@ def parse_lsn(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RestorePoint:
-    """The state that a restore brings back: a UTC time, a log position, or the head of its source."""
+    """The state that a restore brings back: a UTC time, a log position, the head of its source, or a snapshot.
+
+    For a snapshot `at` is the moment whose state it holds.
+    """
 
     kind: PointKind
     at: dt.datetime | None = None
     lsn: str = ""
+    snapshot_id: str = ""
+    snapshot_name: str = ""
 
     def __post_init__(self) -> None:
         if self.kind is PointKind.TIMESTAMP and (self.at is None or self.at.tzinfo is None):
             raise ValueError("A restore point in time needs a time with its zone.")
         if self.kind is PointKind.LSN:
             parse_lsn(self.lsn)
+        if self.kind is PointKind.SNAPSHOT and (not self.snapshot_id or self.at is None or self.at.tzinfo is None):
+            raise ValueError("A restore from a snapshot needs its id and the time that it was taken, with its zone.")
+
+    def latest_moment(self) -> dt.datetime | None:
+        """The last moment whose writes the state can hold; None where the point has no time.
+
+        Neon tells a snapshot's time in whole seconds, and what is committed in that second may be in it.
+        """
+        if self.kind is PointKind.SNAPSHOT and self.at is not None:
+            return self.at + dt.timedelta(seconds=1)
+        return self.at
 
     def for_neon(self) -> dict[str, str]:
         """The point as Neon's API takes it: milliseconds, UTC, `Z` (Neon: instant restore)."""
@@ -196,11 +221,12 @@ class RestorePoint:
             return {"timestamp": rfc3339(self.at)}
         if self.kind is PointKind.LSN:
             return {"lsn": self.lsn}
-        return {}
+        return {"snapshot": self.snapshot_id} if self.kind is PointKind.SNAPSHOT else {}
 
     def __str__(self) -> str:
-        if self.kind is PointKind.TIMESTAMP and self.at is not None:
-            return f"{self.at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+        if self.at is not None:
+            moment = f"{self.at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+            return f"the snapshot of {moment}" if self.kind is PointKind.SNAPSHOT else moment
         return self.lsn if self.kind is PointKind.LSN else "its newest state"
 
 

@@ -195,6 +195,8 @@ _ROWS: tuple[tuple[str, str, str, frozenset[ActorKind], bool, Retention], ...] =
      "branch_name environment default_branch neon_protected", ANYBODY, True, _D),
     ("project.branch_changed", "What is known or decided about a branch changed",
      "branch_name environment previous_environment changed_fields default_branch neon_protected", ANYBODY, True, _D),
+    ("project.branch_rekeyed", "A branch goes on under another id at Neon, because it was restored from a snapshot",
+     "request branch_name environment previous_branch branch preserved_name point_snapshot", ANYBODY, False, _D),
     ("project.label_proposed", "A lower environment was proposed for a branch",
      "branch_name environment previous_environment", HUMANS, True, _D),
     ("project.label_lowered", "Two people gave a branch a lower environment",

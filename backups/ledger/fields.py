@@ -134,6 +134,7 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "decision": code,
     "branch_name": label,
     "branch": identifier,
+    "previous_branch": identifier,
     "preserved_branch": identifier,
     "preserved_name": label,
     "preview_branch": identifier,

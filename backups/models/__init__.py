@@ -9,6 +9,7 @@ from backups.models.notification import Channel, OutboxMessage
 from backups.models.people import RoleMembership, UserProfile
 from backups.models.project import (
     EnvironmentProposal,
+    FormerBranchId,
     OwnedBranch,
     PolicyVersion,
     Project,
@@ -34,6 +35,7 @@ __all__ = [
     "EnvironmentProposal",
     "Execution",
     "ExecutionStep",
+    "FormerBranchId",
     "FreeText",
     "Intent",
     "LedgerEvent",

@@ -8,6 +8,7 @@ from django.db.models import Q
 from backups.domain.execution import (
     BLOCKING,
     CLAIMABLE,
+    ONCE_PER_RUN,
     UNSETTLED_OR_APPLIED,
     CheckOutcome,
     ExecutionState,
@@ -137,8 +138,16 @@ class Intent(models.Model):
             models.UniqueConstraint(fields=["execution", "number"], name="intent_order"),
             models.UniqueConstraint(
                 fields=["execution", "kind"],
-                condition=Q(outcome__in=[o.value for o in sorted(UNSETTLED_OR_APPLIED)]),
+                condition=Q(
+                    outcome__in=[o.value for o in sorted(UNSETTLED_OR_APPLIED)],
+                    kind__in=[k.value for k in sorted(ONCE_PER_RUN)],
+                ),
                 name="intent_one_effect",
+            ),
+            models.UniqueConstraint(
+                fields=["execution", "kind", "name"],
+                condition=Q(outcome__in=[o.value for o in sorted(UNSETTLED_OR_APPLIED)]),
+                name="intent_one_effect_per_name",
             ),
         ]
 
@@ -149,6 +158,7 @@ class CheckResult(models.Model):
     execution = models.ForeignKey(Execution, on_delete=models.PROTECT, related_name="checks")
     review_round = models.PositiveIntegerField(default=0)
     database = models.CharField(max_length=63, blank=True)
+    before_effect = models.BooleanField(default=False, help_text="On the copy, before it took the branch's place")
     code = models.CharField(max_length=60)
     subject = models.CharField(max_length=200, blank=True)
     title = models.CharField(max_length=200)
@@ -165,7 +175,7 @@ class CheckResult(models.Model):
         ordering = ["execution", "review_round", "position"]
         constraints = [
             models.UniqueConstraint(
-                fields=["execution", "review_round", "database", "code", "subject"], name="check_once"
+                fields=["execution", "review_round", "before_effect", "database", "code", "subject"], name="check_once"
             ),
             models.CheckConstraint(
                 condition=Q(outcome__isnull=True) | Q(outcome__in=[o.value for o in CheckOutcome]), name="check_outcome"

@@ -51,6 +51,8 @@ class ProtectedBranch(models.Model):
     role_name = models.CharField(max_length=63, blank=True)
     health_url = models.URLField(blank=True)
     missing_since = models.DateTimeField(null=True)
+    # Neon refuses a restore in place for a time that it does not tell, and says so in the branch's facts.
+    is_from_snapshot = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -73,6 +75,27 @@ class ProtectedBranch(models.Model):
             is_default=self.is_default,
             is_neon_protected=self.is_neon_protected,
         )
+
+
+class FormerBranchId(models.Model):
+    """An id that a governed branch had at Neon until a restore from a snapshot gave it another one.
+
+    Snapshots taken before still name the former id as their source.
+    """
+
+    branch = models.ForeignKey(ProtectedBranch, on_delete=models.PROTECT, related_name="former_ids")
+    neon_branch_id = models.CharField(max_length=60)
+    request = models.ForeignKey("backups.RestoreRequest", on_delete=models.PROTECT, related_name="+")
+    until = models.DateTimeField()
+
+    class Meta:
+        ordering = ["branch", "until"]
+        constraints = [
+            models.UniqueConstraint(fields=["branch", "neon_branch_id"], name="former_id_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.neon_branch_id
 
 
 class TableMeaning(models.Model):
@@ -150,7 +173,10 @@ class OwnedBranch(models.Model):
     class Meta:
         verbose_name_plural = "owned branches"
         constraints = [
-            models.UniqueConstraint(fields=["project", "name"], name="owned_branch_name_once"),
+            # Neon's own "<name> (old)" comes back once the branch that had it is gone or has another name.
+            models.UniqueConstraint(
+                fields=["project", "name"], condition=~Q(fate=BranchFate.GONE), name="owned_branch_name_once"
+            ),
             one_of("fate", BranchFate, "owned_branch_fate"),
             one_of("purpose", BranchPurpose, "owned_branch_purpose"),
             models.CheckConstraint(

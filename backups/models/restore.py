@@ -14,6 +14,7 @@ from backups.domain.restore import (
     RestoreKind,
     RestorePoint,
     Scenario,
+    SnapshotMode,
     StartMode,
     Urgency,
     Verb,
@@ -45,6 +46,9 @@ class RestoreRequest(models.Model):
     point_kind = models.CharField(max_length=10, choices=choices(PointKind))
     point_at = models.DateTimeField(null=True, blank=True)
     point_lsn = models.CharField(max_length=20, blank=True)
+    snapshot_id = models.CharField(max_length=60, blank=True)
+    snapshot_name = models.CharField(max_length=256, blank=True)
+    snapshot_mode = models.CharField(max_length=20, choices=choices(SnapshotMode), blank=True)
     point_entered_as = models.CharField(max_length=80, blank=True)
     scenario = models.CharField(max_length=30, choices=choices(Scenario))
     ticket = models.CharField(max_length=80, blank=True)
@@ -96,8 +100,22 @@ class RestoreRequest(models.Model):
             models.CheckConstraint(
                 condition=Q(point_kind=PointKind.TIMESTAMP, point_at__isnull=False, point_lsn="")
                 | (Q(point_kind=PointKind.LSN, point_at__isnull=True) & ~Q(point_lsn=""))
-                | Q(point_kind=PointKind.HEAD, point_at__isnull=True, point_lsn="", kind=RestoreKind.UNDO),
+                | Q(point_kind=PointKind.HEAD, point_at__isnull=True, point_lsn="", kind=RestoreKind.UNDO)
+                | (Q(point_kind=PointKind.SNAPSHOT, point_at__isnull=False, point_lsn="") & ~Q(snapshot_id="")),
                 name="request_point_shape",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    kind=RestoreKind.SNAPSHOT,
+                    point_kind=PointKind.SNAPSHOT,
+                    snapshot_mode__in=[mode.value for mode in SnapshotMode],
+                )
+                | (
+                    ~Q(kind=RestoreKind.SNAPSHOT)
+                    & ~Q(point_kind=PointKind.SNAPSHOT)
+                    & Q(snapshot_id="", snapshot_name="", snapshot_mode="")
+                ),
+                name="request_snapshot_shape",
             ),
             models.CheckConstraint(
                 condition=Q(state=RequestState.DRAFT)
@@ -132,11 +150,22 @@ class RestoreRequest(models.Model):
     @property
     def point(self) -> RestorePoint:
         """The restore point as a domain value."""
-        return RestorePoint(PointKind(self.point_kind), at=self.point_at, lsn=self.point_lsn)
+        return RestorePoint(
+            PointKind(self.point_kind),
+            at=self.point_at,
+            lsn=self.point_lsn,
+            snapshot_id=self.snapshot_id,
+            snapshot_name=self.snapshot_name,
+        )
 
     @property
     def preserve_name(self) -> str:
-        """The name under which Neon keeps the state just before an in-place restore or undo."""
+        """The name under which Neon keeps the state just before an overwrite.
+
+        A restore from a snapshot in one step leaves no choice: Neon itself gives the replaced branch this name.
+        """
+        if self.snapshot_mode == SnapshotMode.ONE_STEP:
+            return f"{self.branch.name} (old)"[:256]
         return f"{self.branch.name}_before_{self.reference}"[:256]
 
     @property

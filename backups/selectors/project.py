@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from backups.domain.execution import BranchFate
-from backups.models import EnvironmentProposal, OwnedBranch, Project, ProtectedBranch
+from backups.models import EnvironmentProposal, FormerBranchId, OwnedBranch, Project, ProtectedBranch
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ def meanings_of(branch: ProtectedBranch) -> dict[str, Meaning]:
 
 def owned_branches_alive(project: Project) -> QuerySet[OwnedBranch]:
     """Branches that the portal made, or may have made, and that are not known to be gone."""
-    return OwnedBranch.objects.filter(project=project).exclude(fate=BranchFate.GONE).order_by("created_at")
+    ended = [BranchFate.GONE, BranchFate.PROMOTED]
+    return OwnedBranch.objects.filter(project=project).exclude(fate__in=ended).order_by("created_at")
 
 
 def made_by_portal(project: Project, branches: Iterable[tuple[str, str]]) -> frozenset[str]:
@@ -53,8 +54,10 @@ def made_by_portal(project: Project, branches: Iterable[tuple[str, str]]) -> fro
     pairs = list(branches)
     ids = [branch_id for branch_id, _ in pairs]
     names = [name for _, name in pairs]
-    rows = OwnedBranch.objects.filter(project=project).filter(
-        Q(neon_branch_id__in=ids) | Q(neon_branch_id="", name__in=names)
+    rows = (
+        OwnedBranch.objects.filter(project=project)
+        .exclude(fate=BranchFate.PROMOTED)
+        .filter(Q(neon_branch_id__in=ids) | Q(neon_branch_id="", name__in=names))
     )
     known = set(rows.values_list("neon_branch_id", "name"))
     return frozenset(
@@ -62,3 +65,13 @@ def made_by_portal(project: Project, branches: Iterable[tuple[str, str]]) -> fro
         for branch_id, name in pairs
         if any(branch_id == made_id or (not made_id and name == made_name) for made_id, made_name in known)
     )
+
+
+def branch_names(project: Project) -> dict[str, str]:
+    """Neon's branch ids, former ones too, and the names by which the portal knows them."""
+    names: dict[str, str] = dict(
+        OwnedBranch.objects.filter(project=project).exclude(neon_branch_id="").values_list("neon_branch_id", "name")
+    )
+    former = FormerBranchId.objects.filter(branch__project=project).select_related("branch")
+    names |= {row.neon_branch_id: row.branch.name for row in former}
+    return names | dict(ProtectedBranch.objects.filter(project=project).values_list("neon_branch_id", "name"))

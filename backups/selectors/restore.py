@@ -9,7 +9,15 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from backups.domain.actions import Action, Situation, refusal
-from backups.domain.execution import BranchFate, BranchPurpose, ExecutionState, IntentOutcome, Purpose
+from backups.domain.execution import (
+    BLOCKING,
+    EFFECTS,
+    BranchFate,
+    BranchPurpose,
+    ExecutionState,
+    IntentOutcome,
+    Purpose,
+)
 from backups.domain.people import Actor, Capability, roles_with
 from backups.domain.policy import Environment
 from backups.domain.restore import GOVERNING, TERMINAL, PointKind, RequestState, RestoreKind, StartMode
@@ -112,6 +120,18 @@ def governing_requests(project: Project) -> QuerySet[RestoreRequest]:
     )
 
 
+def exchanges_under_way(project: Project) -> list[RestoreRequest]:
+    """Restores from a snapshot whose order went out, or may have, and whose branch is not known to be followed yet."""
+    runs = Execution.objects.filter(
+        project=project,
+        purpose=Purpose.RESTORE,
+        state__in=[state.value for state in BLOCKING],
+        request__kind=RestoreKind.SNAPSHOT,
+        request__state__in=[RequestState.RUNNING, RequestState.NEEDS_ATTENTION],
+    ).select_related("request__branch")
+    return [run.request for run in runs if run.request is not None and "restored_branch_id" not in run.memory]
+
+
 def discarded_minutes(request: RestoreRequest, *, now: dt.datetime) -> int | None:
     """Whole minutes of writes that the start throws away; None where the point is a log position."""
     since = request.point_at
@@ -136,11 +156,12 @@ def situation_of(actor: Actor, request: RestoreRequest, *, now: dt.datetime) -> 
         start_open=request.start_until is not None and now < request.start_until,
         start_asked=request.start_asked_at is not None,
         run_is_halted=run is not None and run.state == ExecutionState.HALTED,
-        effect_is_known=effect_is_known(run),
-        call_may_be_under_way=call_may_be_under_way(run),
+        effect_is_known=effect_is_known(request, run),
+        call_may_be_under_way=call_may_be_under_way(request, run),
         resolution_open=resolution is not None,
         proposed_resolution=resolution is not None and resolution.proposed_by_id == actor.user_id,
         has_preserved_branch=preserved_branch(request) is not None,
+        branch_is_from_snapshot=request.branch.is_from_snapshot,
         undo_is_open=request.undos.exclude(state__in=[s.value for s in TERMINAL]).exists(),
     )
 
@@ -152,14 +173,19 @@ def _has_active_vote(actor: Actor, request: RestoreRequest) -> bool:
     )
 
 
-def effect_is_known(run: Execution | None) -> bool:
+def orders_of(request: RestoreRequest, run: Execution) -> QuerySet[Intent]:
+    """The run's calls that give the restore its effect; copies that it had made to read from are none."""
+    return Intent.objects.filter(execution=run, kind__in=EFFECTS[RestoreKind(request.kind)])
+
+
+def effect_is_known(request: RestoreRequest, run: Execution | None) -> bool:
     """True when Neon is known to have carried the restore out."""
-    return run is not None and Intent.objects.filter(execution=run, outcome=IntentOutcome.APPLIED).exists()
+    return run is not None and orders_of(request, run).filter(outcome=IntentOutcome.APPLIED).exists()
 
 
-def call_may_be_under_way(run: Execution | None) -> bool:
-    """True when an order to Neon was, or may have been, accepted."""
+def call_may_be_under_way(request: RestoreRequest, run: Execution | None) -> bool:
+    """True when the order to Neon was, or may have been, accepted."""
     if run is None:
         return False
     open_outcomes = [IntentOutcome.PENDING, IntentOutcome.UNKNOWN, IntentOutcome.APPLIED]
-    return Intent.objects.filter(execution=run, outcome__in=open_outcomes).exists()
+    return orders_of(request, run).filter(outcome__in=open_outcomes).exists()

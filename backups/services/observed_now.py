@@ -84,7 +84,7 @@ def point_time(request: RestoreRequest) -> dt.datetime | None:
     """When the state at the point was; for an undo, when the restore was sent that it takes back."""
     if request.point_kind == PointKind.HEAD:
         return request.undo_of.submitted_to_neon_at if request.undo_of else None
-    return request.point_at
+    return request.point.latest_moment()
 
 
 def _is_fresh(asked_at: dt.datetime | None, now: dt.datetime) -> bool:

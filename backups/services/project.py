@@ -11,11 +11,12 @@ from django.db import transaction
 from backups.domain.ledger import Target
 from backups.domain.people import Actor
 from backups.ledger.fields import Detail
-from backups.models import Project, ProtectedBranch
+from backups.models import Project, ProtectedBranch, RestoreRequest
 from backups.neon.types import Branch
 from backups.neon.types import Project as NeonProject
 from backups.selectors.clock import database_now
 from backups.selectors.project import made_by_portal
+from backups.selectors.restore import exchanges_under_way
 from backups.services.ledger import record_event
 
 #: Values of a row's fields, by name.
@@ -89,13 +90,15 @@ def refresh_branches(*, project_id: int, found: Iterable[Branch], actor: Actor) 
 
     A new branch has no label, so it counts as production until people decide otherwise.
     """
-    branches = list(found)
     with transaction.atomic():
         project = Project.objects.select_for_update().get(pk=project_id)
+        exchanges = exchanges_under_way(project)
+        branches = [branch for branch in found if not any(_is_part_of(branch, each) for each in exchanges)]
         ours = made_by_portal(project, ((branch.id, branch.name) for branch in branches))
         theirs = [branch for branch in branches if branch.id not in ours]
         kept = [_take_care_of(project, branch, actor) for branch in theirs]
-        _note_missing(project, {branch.id for branch in theirs}, actor)
+        present = {branch.id for branch in theirs} | {each.branch.neon_branch_id for each in exchanges}
+        _note_missing(project, present, actor)
         return kept
 
 
@@ -130,6 +133,15 @@ def record_branch(
     )
 
 
+def _is_part_of(found: Branch, exchange: RestoreRequest) -> bool:
+    """While a snapshot takes a branch's place, ids and names say nothing; the run that ordered it follows them."""
+    return (
+        found.id == exchange.branch.neon_branch_id
+        or found.name == exchange.branch.name
+        or found.restored_from == exchange.snapshot_id
+    )
+
+
 def _take_care_of(project: Project, found: Branch, actor: Actor) -> ProtectedBranch:
     facts: Facts = {
         "name": found.name,
@@ -137,6 +149,7 @@ def _take_care_of(project: Project, found: Branch, actor: Actor) -> ProtectedBra
         # Not told counts as the more guarded answer.
         "is_default": found.default is not False,
         "is_neon_protected": found.protected is not False,
+        "is_from_snapshot": found.is_root and not found.can_be_restore_target,
         "missing_since": None,
     }
     branch = ProtectedBranch.objects.select_for_update().filter(project=project, neon_branch_id=found.id).first()

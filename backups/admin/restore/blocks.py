@@ -84,6 +84,8 @@ def deed(request: RestoreRequest, now: dt.datetime) -> str:
     if request.kind == RestoreKind.NEW_BRANCH:
         return f"Copy {place} as it was {back}"
     scope = "ALL of " if request.branch.environment is Environment.PRODUCTION else ""
+    if request.kind == RestoreKind.SNAPSHOT:
+        return f"Replace {scope}{place} by a snapshot taken {back}"
     verb = "back to" if request.point_kind == PointKind.LSN else "back"
     return f"Take {scope}{place} {verb} {back.removesuffix(' ago')}"
 
@@ -229,6 +231,8 @@ def alternatives(page: RequestPage) -> list[Alternative]:
         return [Alternative("Do nothing", "nothing; the restored data stay live", "none", None)]
     if page.request.kind == RestoreKind.NEW_BRANCH:
         return [whole, nothing]
+    if page.request.kind == RestoreKind.SNAPSHOT:
+        return [copy, nothing] if page.request.branch.is_from_snapshot else [whole, copy, nothing]
     return [copy, nothing]
 
 

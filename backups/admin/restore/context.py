@@ -9,9 +9,9 @@ from backups.admin import words
 from backups.admin.progress import Progress, elapsed
 from backups.admin.restore import blocks, details
 from backups.domain.actions import Action
-from backups.domain.consequence import schema_lines, span
+from backups.domain.consequence import SHRINKS, schema_lines, span
 from backups.domain.execution import CLAIMABLE, ExecutionState
-from backups.domain.restore import OPEN, RequestState, RestoreKind, Scenario, StartMode, WritersStopped
+from backups.domain.restore import OPEN, RequestState, RestoreKind, Scenario, SnapshotMode, StartMode, WritersStopped
 from backups.selectors.restore_page import RequestPage, Watched, watched
 
 _S = RequestState
@@ -71,6 +71,10 @@ def _head(page: RequestPage, zone: dt.tzinfo) -> dict[str, Any]:
         "is_open": is_undecided(page),
         "requester": request.requester.get_full_name() or request.requester_name,
         "zone_word": words.zone_word(zone),
+        "shrinks": SHRINKS if request.kind == RestoreKind.SNAPSHOT else "",
+        "snapshot_mode_words": words.SNAPSHOT_MODE[SnapshotMode(request.snapshot_mode)]
+        if request.snapshot_mode
+        else "",
         "point_local": words.in_zone(request.point_at, zone, page.now) if request.point_at else "",
         "point_utc_words": _utc_words(page),
         "smaller_fix": blocks.smaller_fix(request),
@@ -163,6 +167,8 @@ def _result(page: RequestPage) -> dict[str, Any]:
     checks = details.latest_checks(page)
     return {
         "checks": checks,
+        "kept_as": details.kept_as(page),
+        "no_undo": details.no_undo(page),
         "checks_to_read": [check for check in checks if not check.has_passed],
         "checks_passed": [check for check in checks if check.has_passed],
         "checks_words": details.checks_words(checks),

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backups.admin import words
-from backups.domain.actions import Action
+from backups.domain.actions import NO_UNDO_OF_SNAPSHOT, NO_UNDO_ON_SNAPSHOT, Action
 from backups.domain.consequence import count
-from backups.domain.execution import CheckOutcome, IntentOutcome
+from backups.domain.execution import EFFECTS, CheckOutcome, IntentOutcome
 from backups.domain.packet import ObservedFacts
 from backups.domain.people import Capability
 from backups.domain.restore import OPEN, RequestState, RestoreKind, StartMode, Verb
@@ -74,7 +74,7 @@ def latest_checks(page: RequestPage) -> list[ShownCheck]:
     run = page.restore_run
     found = list(run.checks.all()) if run else []
     newest = max((check.review_round for check in found), default=0)
-    ours = [check for check in found if check.review_round == newest]
+    ours = [check for check in found if check.review_round == newest and not check.before_effect]
     return [_check(check) for check in sorted(ours, key=_rank)]
 
 
@@ -96,6 +96,8 @@ def checks_words(checks: Sequence[ShownCheck]) -> str:
 
 def restorable_until(page: RequestPage) -> dt.datetime | None:
     """When Neon's history no longer reaches the point; None where it is not known."""
+    if page.request.kind == RestoreKind.SNAPSHOT:
+        return None  # the snapshot is kept apart from the history
     window = page.request.branch.project.history_retention_seconds
     if page.request.point_at is not None and window is not None:
         return page.request.point_at + dt.timedelta(seconds=window)
@@ -108,12 +110,31 @@ def restorable_until(page: RequestPage) -> dt.datetime | None:
 def undo_words(page: RequestPage) -> str:
     if page.request.kind == RestoreKind.NEW_BRANCH:
         return "nothing is overwritten"
+    if page.request.kind == RestoreKind.SNAPSHOT:
+        return f"not in one step; the state before is kept as {kept_as(page)}"
     return f"yes, from {page.request.preserve_name}"
 
 
 def effect_is_known(page: RequestPage) -> bool:
-    run = page.restore_run
-    return run is not None and any(intent.outcome == IntentOutcome.APPLIED for intent in run.intents.all())
+    run, orders = page.restore_run, EFFECTS[RestoreKind(page.request.kind)]
+    return run is not None and any(
+        intent.kind in orders and intent.outcome == IntentOutcome.APPLIED for intent in run.intents.all()
+    )
+
+
+def no_undo(page: RequestPage) -> str:
+    """Why a restore that overwrote something can't be undone, where a snapshot is the reason."""
+    request = page.request
+    if not RestoreKind(request.kind).overwrites or page.preserved is None:
+        return ""
+    if request.kind != RestoreKind.SNAPSHOT and not request.branch.is_from_snapshot:
+        return ""
+    return NO_UNDO_OF_SNAPSHOT if request.kind == RestoreKind.SNAPSHOT else NO_UNDO_ON_SNAPSHOT
+
+
+def kept_as(page: RequestPage) -> str:
+    """The name of the state before: the one that Neon gave it, else the one that it will have."""
+    return page.preserved.name if page.preserved else str(page.request.preserve_name)
 
 
 def now_words(request: RestoreRequest) -> str:
@@ -144,6 +165,7 @@ def outcome_heading(page: RequestPage) -> str:
         RestoreKind.IN_PLACE: "Restored and verified",
         RestoreKind.NEW_BRANCH: "The copy is ready and verified",
         RestoreKind.UNDO: "Undone and verified",
+        RestoreKind.SNAPSHOT: "Restored from the snapshot and verified",
     }[RestoreKind(page.request.kind)]
 
 
@@ -210,7 +232,11 @@ def afterwards(page: RequestPage) -> list[str]:
     ]
     steps.append("Decide what is run again: queues, e-mail, push, imports.")
     days = page.policy.preserved_branch_days
-    steps.append(f"Decide how long {request.preserve_name} is kept; {days} days unless somebody says otherwise.")
+    if request.kind == RestoreKind.SNAPSHOT:
+        steps.append(
+            f"Going back again: take a snapshot of {kept_as(page)} and file a restore from it, or copy rows from it."
+        )
+    steps.append(f"Decide how long {kept_as(page)} is kept; {days} days unless somebody says otherwise.")
     return steps
 
 
@@ -220,9 +246,10 @@ def technical(page: RequestPage) -> list[tuple[str, str, str]]:
     rows = [
         ("Neon project", request.branch.project.neon_project_id),
         ("Neon branch", request.branch.neon_branch_id),
-        ("Source branch", request.source_branch_id),
+        ("Former ids of the branch", ", ".join(former.neon_branch_id for former in request.branch.former_ids.all())),
+        ("Source branch", "" if request.snapshot_id else request.source_branch_id),
         ("Point as sent to Neon", next(iter(request.point.for_neon().values()), "newest state of the source")),
-        ("The state before is kept as", request.preserve_name if request.kind != RestoreKind.NEW_BRANCH else ""),
+        ("The state before is kept as", kept_as(page) if request.kind != RestoreKind.NEW_BRANCH else ""),
         ("Fingerprint of these facts", packet.digest if packet else ""),
         ("Log position of the branch when counted", page.observed["head_lsn"] or ""),
         ("Copy that was counted", page.preview.neon_branch_id if page.preview else ""),

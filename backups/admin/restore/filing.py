@@ -13,10 +13,12 @@ from backups.admin.frame import reader_zone_name, render
 from backups.admin.restore import blocks
 from backups.admin.restore.forms import FilingForm, UndoForm, initial_from, initial_from_look
 from backups.admin.restore.request import get_request, sentence_of
+from backups.admin.snapshot import ShownSnapshots, snapshot_choices, snapshots_of, troubles
 from backups.domain.actions import Action
+from backups.domain.consequence import SHRINKS
 from backups.domain.people import Actor, Capability
 from backups.domain.restore import RestoreKind, StartMode
-from backups.models import Look, RestoreRequest
+from backups.models import Look, Project, RestoreRequest
 from backups.selectors.people import people_with
 from backups.selectors.policy import policy_in_force
 from backups.selectors.restore_page import find_request, person_name, request_page
@@ -86,7 +88,15 @@ def _form(request: HttpRequest, edited: RestoreRequest | None = None, *, initial
         # An undo keeps its aim: the page does not ask for these, and the service would not take them.
         fixed = {"kind": "in_place", "point_kind": "lsn", "point_lsn": "0/0", "branch": str(edited.branch_id)}
         data.update(fixed)
-    return FilingForm(data, initial=initial, reader_zone=zone)
+    shown = [] if edited is not None and edited.kind == RestoreKind.UNDO else _snapshots()
+    form = FilingForm(data, initial=initial, reader_zone=zone, snapshots=snapshot_choices(shown))
+    form.troubles = troubles(shown)
+    return form
+
+
+def _snapshots() -> list[ShownSnapshots]:
+    """Of every project in care; most portals have one."""
+    return [snapshots_of(project) for project in Project.objects.order_by("name")]
 
 
 def _prefill(request: HttpRequest) -> dict[str, Any]:
@@ -100,6 +110,9 @@ def _prefill(request: HttpRequest) -> dict[str, Any]:
         initial |= initial_from_look(look, zone)
     if request.GET.get("kind") in {RestoreKind.IN_PLACE.value, RestoreKind.NEW_BRANCH.value}:
         initial["kind"] = request.GET["kind"]
+    if request.GET.get("snapshot"):
+        snapshot = RestoreKind.SNAPSHOT.value
+        initial |= {"kind": snapshot, "point_kind": snapshot, "snapshot": request.GET["snapshot"]}
     if request.GET.get("branch", "").isdigit():
         initial["branch"] = request.GET["branch"]
     return initial
@@ -128,7 +141,11 @@ def _save(request: HttpRequest, form: FilingForm, save: Any, done: str, about: d
 
 def _form_page(request: HttpRequest, form: FilingForm, about: dict[str, Any] | None = None) -> HttpResponse:
     is_undo = bool(about) and about["edited"].kind == RestoreKind.UNDO  # type: ignore[index]
-    context = {"form": form, "is_undo": is_undo, "policy": policy_in_force()} | _who_can_vote(request) | (about or {})
+    context = (
+        {"form": form, "is_undo": is_undo, "policy": policy_in_force(), "shrinks": SHRINKS}
+        | _who_can_vote(request)
+        | (about or {})
+    )
     return render(request, "restore/file.html", context, status=422 if form.is_bound else 200)
 
 

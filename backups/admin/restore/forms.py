@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,10 +12,21 @@ from django.utils import timezone
 from backups.admin import words
 from backups.admin.moments import MomentError, MomentsForm, moment_initial, read_lsn
 from backups.domain.policy import Environment
-from backups.domain.restore import PointKind, RestoreKind, RestorePoint, Scenario, StartMode, Urgency, WritersStopped
+from backups.domain.restore import (
+    PointKind,
+    RestoreKind,
+    RestorePoint,
+    Scenario,
+    SnapshotMode,
+    StartMode,
+    Urgency,
+    WritersStopped,
+)
 from backups.models import Look, ProtectedBranch, RestoreRequest
 from backups.selectors.project import governed_branches
 from backups.services.restore.draft import Wish
+from backups.services.restore.errors import InvalidInput
+from backups.services.snapshot import choose_snapshot
 
 _FIELD_OF_SERVICE = {"noticed_at": "noticed", "began_at": "began", "copy_expires_at": "copy_days"}
 
@@ -59,24 +71,33 @@ class FilingForm(MomentsForm):
     )
     branch = forms.ChoiceField(label="Branch", error_messages={"required": "Choose the branch."})
     point_kind = forms.ChoiceField(
-        label="Named by", choices=[("timestamp", "a time"), ("lsn", "a log position")],
+        label="Named by", choices=[("timestamp", "a time"), ("lsn", "a log position"), ("snapshot", "a snapshot")],
         initial="timestamp", widget=forms.RadioSelect,
     )  # fmt: skip
     point_lsn = forms.CharField(
         label="Log position", required=False, max_length=20,
         help_text="Only for a log position: it looks like 0/1E19478.",
     )  # fmt: skip
+    snapshot = forms.CharField(
+        label="Snapshot", required=False, max_length=60, widget=forms.Select,
+        help_text="Only for a snapshot. It must be one of the branch's project.",
+    )  # fmt: skip
     kind = forms.ChoiceField(
         label="How",
         choices=[
             ("new_branch", "Copy beside it: nothing is overwritten, rows are copied back"),
             ("in_place", "Replace it (in place): everybody's writes since the point are lost"),
+            ("snapshot", "Replace it from a snapshot: everybody's writes since are lost, and recovery options shrink"),
         ],
         # Never in place by default: whoever overwrites has chosen it.
         initial=RestoreKind.NEW_BRANCH.value,
         widget=forms.RadioSelect,
         error_messages={"required": "Choose how."},
     )
+    snapshot_mode = forms.ChoiceField(
+        label="From a snapshot", choices=_choices(words.SNAPSHOT_MODE), required=False,
+        initial=SnapshotMode.PREVIEW_FIRST.value, widget=forms.RadioSelect,
+    )  # fmt: skip
     copy_days = forms.ChoiceField(
         label="The copy deletes itself after", required=False, initial="7",
         choices=[("1", "1 day"), ("3", "3 days"), ("7", "7 days"), ("30", "30 days")],
@@ -94,8 +115,11 @@ class FilingForm(MomentsForm):
         error_messages={"required": "Say why, without any patient's details. The people who decide read this."},
     )  # fmt: skip
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, snapshots: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        #: Why snapshots can't be offered, if Neon could not be asked.
+        self.troubles: list[str] = []
+        self.fields["snapshot"].widget.choices = [("", "Choose…"), *snapshots]
         self.fields["branch"].choices = [("", "Choose…"), *branch_choices()]  # type: ignore[attr-defined]
 
     def wish(self) -> Wish | None:
@@ -112,6 +136,7 @@ class FilingForm(MomentsForm):
             kind=kind,
             point=point,
             point_entered_as=self.entered_as("point") if point.kind is PointKind.TIMESTAMP else point.lsn,
+            snapshot_mode=_mode(data["snapshot_mode"]) if kind is RestoreKind.SNAPSHOT else None,
             scenario=Scenario(data["scenario"]),
             reason=data["reason"],
             ticket=data["ticket"],
@@ -136,6 +161,10 @@ class FilingForm(MomentsForm):
 
     def _point(self) -> RestorePoint | None:
         data = self.cleaned_data
+        if not self._agrees(data["kind"], data["point_kind"]):
+            return None
+        if data["point_kind"] == PointKind.SNAPSHOT:
+            return self._snapshot(data)
         if data["point_kind"] == PointKind.LSN:
             try:
                 return RestorePoint(PointKind.LSN, lsn=read_lsn(data["point_lsn"]))
@@ -147,8 +176,33 @@ class FilingForm(MomentsForm):
             return None
         return RestorePoint(PointKind.TIMESTAMP, at=data["point"])
 
+    def _agrees(self, kind: str, point_kind: str) -> bool:
+        """Whoever overwrites has said so twice: nothing is taken from the one choice for the other."""
+        if (kind == RestoreKind.SNAPSHOT) == (point_kind == PointKind.SNAPSHOT):
+            return True
+        if kind == RestoreKind.SNAPSHOT:
+            self.refuse("point_kind", "To replace the branch from a snapshot, choose “a snapshot” here.")
+        else:
+            self.refuse("kind", "A snapshot replaces the whole branch: choose that here, or another point above.")
+        return False
+
+    def _snapshot(self, data: dict[str, Any]) -> RestorePoint | None:
+        if not data["snapshot"]:
+            self.refuse("snapshot", "Choose the snapshot to restore from.")
+            return None
+        try:
+            return choose_snapshot(branch_id=int(data["branch"]), snapshot_id=data["snapshot"])
+        except InvalidInput as invalid:
+            self.take(invalid.errors)
+            return None
+
     def _copy_expires(self) -> dt.datetime:
         return timezone.now() + dt.timedelta(days=int(self.cleaned_data.get("copy_days") or 7))
+
+
+def _mode(value: str) -> SnapshotMode:
+    """Where nothing was chosen, the one that overwrites nothing before it was looked at."""
+    return SnapshotMode(value) if value else SnapshotMode.PREVIEW_FIRST
 
 
 _WHY_UNDO = "Say why it is taken back. The people who decide read this. No patient details, please."
@@ -174,13 +228,15 @@ def initial_from(request: RestoreRequest, zone: str) -> dict[str, Any]:
         "thread_url": request.thread_url,
         "urgency": request.urgency,
         "branch": str(request.branch_id),
-        "point_kind": "lsn" if request.point_kind == PointKind.LSN else "timestamp",
+        "point_kind": request.point_kind if request.point_kind != PointKind.HEAD else "timestamp",
         "point_lsn": request.point_lsn,
+        "snapshot": request.snapshot_id,
+        "snapshot_mode": request.snapshot_mode or SnapshotMode.PREVIEW_FIRST.value,
         "kind": request.kind,
         "writers_stopped": request.writers_stopped,
         "start_mode": request.start_mode,
         "reason": str(request.reason) if request.reason else "",
-        **moment_initial("point", request.point_at, zone),
+        **({} if request.snapshot_id else moment_initial("point", request.point_at, zone)),
         **moment_initial("noticed", request.noticed_at, zone),
         **moment_initial("began", request.began_at, zone),
     }

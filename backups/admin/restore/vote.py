@@ -14,9 +14,10 @@ from backups.admin.restore import blocks
 from backups.admin.restore.request import get_request, sentence_of
 from backups.admin.words import utc_stamp
 from backups.domain.actions import Action
+from backups.domain.consequence import SHRINKS
 from backups.domain.people import Actor, Capability
 from backups.domain.policy import reason_required
-from backups.domain.restore import StartMode
+from backups.domain.restore import RestoreKind, StartMode
 from backups.models import RestoreRequest, Vote
 from backups.selectors.restore_page import RequestPage, request_page
 from backups.services.restore.errors import InvalidInput, Refused
@@ -80,6 +81,7 @@ def _sheet(
         "choice": _choice(typed.get("choice") or request.GET.get("choice")).value,
         "deed": blocks.question(page).rstrip("?"),
         "point_utc": utc_stamp(page.request.point_at) if page.request.point_at else "",
+        "shrinks": SHRINKS if page.request.kind == RestoreKind.SNAPSHOT else "",
         "loss": blocks.loss(page.observed),
         "chips": [(name, words, name in typed.getlist("chips")) for name, words in CHIPS.items()],
         "reason": typed.get("reason", ""),

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from backups.domain.execution import BranchFate, BranchPurpose, IntentKind, Step
 from backups.ledger.fields import Detail
-from backups.models import Execution, Intent, OwnedBranch
+from backups.models import Execution, Intent, OwnedBranch, ProtectedBranch
 from backups.neon.errors import NeonNotFound
 from backups.neon.results import BranchChange
 from backups.neon.types import Branch
@@ -83,8 +83,11 @@ def _not_ours(owned: OwnedBranch, branch: Branch) -> str:
     """Somebody may have taken the branch into use; then it is theirs."""
     if branch.name != owned.name:
         return "it was given another name"
-    if not owned.neon_branch_id and not is_of_order(branch, owned.expires_at):
+    snapshot_id = owned.request.snapshot_id if owned.request else ""
+    if not owned.neon_branch_id and not is_of_order(branch, owned.expires_at, snapshot_id):
         return "it has our name, but it is not the branch that was ordered"
+    if ProtectedBranch.objects.filter(project=owned.project, neon_branch_id=branch.id).exists():
+        return "it is a branch in the portal's care now"
     if branch.default or branch.protected:
         return "it is now the default branch or protected"
     return ""

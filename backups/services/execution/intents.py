@@ -11,14 +11,13 @@ import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from django.conf import settings
 
 from backups.domain.execution import ExecutionState, IntentKind, IntentOutcome
 from backups.models import Execution, Intent
 from backups.neon.errors import NeonError, NeonKeyRejected, NeonRefused, OutcomeUnknown, TryLater
-from backups.neon.results import BranchChange
 from backups.selectors.clock import database_now
 from backups.services.execution.context import StepContext
 from backups.services.execution.crash_points import crash_point
@@ -113,6 +112,13 @@ class NotSent:
 IntentResult: TypeAlias = Applied | Refused | Waiting | Unknown | NotSent
 
 
+class Taken(Protocol):
+    """Neon's answer to a call that it took. It is done only when all of these operations are."""
+
+    @property
+    def operation_ids(self) -> tuple[str, ...]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One call that changes something: how it is recognised, sent and looked up.
@@ -123,7 +129,7 @@ class Change:
 
     kind: IntentKind
     name: str
-    send: Callable[[Intent], BranchChange]
+    send: Callable[[Intent], Taken]
     look_up: Callable[[Intent], LookUp]
     target_branch_id: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)

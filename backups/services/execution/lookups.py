@@ -59,14 +59,14 @@ def judge_restore(
     """Name, reset time and operations must tell the same story; anything else is not decided here."""
     if target is None:
         return Unclear("The branch is not at Neon any more.")
-    fresh = _fresh(facts, operations)
+    news = fresh(facts, operations)
     was_reset = target.last_reset_at != _time(facts.get("last_reset_at"))
     # Neon counts resets in whole seconds, so right after an earlier one only its operations tell.
-    was_worked_on = any(operation.branch_id == target.id for operation in fresh)
+    was_worked_on = any(operation.branch_id == target.id for operation in news)
     if kept is not None and (was_reset or was_worked_on):
-        ours = [operation.id for operation in fresh if operation.branch_id in {target.id, kept.id}]
+        ours = [operation.id for operation in news if operation.branch_id in {target.id, kept.id}]
         return Found(tuple(ours), {"preserved_branch_id": kept.id})
-    if _may_still_act(fresh):
+    if may_still_act(news):
         return Busy("Neon is still working on something in this project.")
     if kept is not None:
         return Unclear(f"A branch named {kept.name} exists, but the branch was not reset.")
@@ -84,8 +84,25 @@ def look_up_created(context: StepContext) -> Callable[[Intent], LookUp]:
             operations = recent_operations(context, since=intent.created_at)
             ours = tuple(operation.id for operation in operations if operation.branch_id == found.id)
             return Found(ours, {"branch_id": found.id})
-        under_way = _may_still_act(_fresh(intent.facts, recent_operations(context, since=intent.created_at)))
+        under_way = may_still_act(fresh(intent.facts, recent_operations(context, since=intent.created_at)))
         return Busy("Neon is still working on something in this project.") if under_way else Absent()
+
+    return look_up
+
+
+def look_up_endpoint(context: StepContext) -> Callable[[Intent], LookUp]:
+    """The look-up of a new compute: the branch has one."""
+
+    def look_up(intent: Intent) -> LookUp:
+        try:
+            endpoints = context.client.endpoints.list_for_branch(context.project_id, intent.target_branch_id)
+        except NeonNotFound:
+            return Unclear("The branch is not at Neon any more.")
+        if endpoints:
+            return Found()
+        operations = recent_operations(context, since=intent.created_at)
+        ours = [operation for operation in operations if operation.branch_id == intent.target_branch_id]
+        return Busy("Neon is still working on this branch.") if may_still_act(ours) else Absent()
 
     return look_up
 
@@ -121,13 +138,13 @@ def branch_exists(client: NeonClient, project_id: str, branch_id: str) -> bool:
     return True
 
 
-def _may_still_act(operations: Iterable[Operation]) -> bool:
+def may_still_act(operations: Iterable[Operation]) -> bool:
     """Unlike `unfinished`: what Neon calls failed may be tried again by itself, so it counts until a grace is over."""
     now, grace = dt.datetime.now(dt.UTC), settings.EXECUTION_FAILED_GRACE_SECONDS
     return any(not each.succeeded and not each.has_failed(now=now, grace_seconds=grace) for each in operations)
 
 
-def _fresh(facts: Mapping[str, Any], operations: Iterable[Operation]) -> list[Operation]:
+def fresh(facts: Mapping[str, Any], operations: Iterable[Operation]) -> list[Operation]:
     known = set(facts.get("known_operations", ()))
     return [operation for operation in operations if operation.id not in known]
 

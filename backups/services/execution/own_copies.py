@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import transaction
+
 from backups.domain.execution import BranchFate, BranchPurpose, IntentKind
 from backups.domain.restore import PointKind, RestorePoint
 from backups.models import Execution, Intent, Look, OwnedBranch, RestoreRequest
 from backups.neon.branches import NewEndpoint
-from backups.neon.results import BranchChange, Progress
+from backups.neon.results import BranchChange, EndpointChange, Progress
 from backups.neon.types import Branch
 from backups.selectors.clock import database_now
 from backups.services.database_access import addresses_of
+from backups.services.execution.claim import hold_run
 from backups.services.execution.context import StepContext
 from backups.services.execution.intents import (
     Applied,
@@ -22,10 +25,12 @@ from backups.services.execution.intents import (
     Found,
     IntentResult,
     LookUp,
+    Refused,
     Unclear,
+    Waiting,
     with_intent,
 )
-from backups.services.execution.lookups import look_up_created
+from backups.services.execution.lookups import look_up_created, look_up_endpoint
 from backups.verification import Dsn
 
 #: Neon keeps a branch with an expiry for 30 days at most.
@@ -40,17 +45,27 @@ class CopyFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyPlan:
-    """Which copy is wanted, whose it is and when Neon removes it by itself."""
+    """Which copy is wanted, whose it is and when Neon removes it by itself.
+
+    `source_branch_id` of a copy of a snapshot is the branch that the snapshot is to replace. Such a copy has no
+    expiry: Neon takes none with this call, and one that may become the branch itself must never carry a date on
+    which it is deleted. The portal removes it when its request has ended.
+    """
 
     name: str
     source_branch_id: str
     point: RestorePoint
     purpose: BranchPurpose
     owner_name: str
-    expires_at: dt.datetime
+    expires_at: dt.datetime | None
     annotation: Mapping[str, str]
     request: RestoreRequest | None = None
     look: Look | None = None
+
+    @property
+    def snapshot_id(self) -> str:
+        """The snapshot that the copy is made of; empty for a copy of a branch's history."""
+        return self.point.snapshot_id
 
 
 @dataclass(slots=True)
@@ -93,7 +108,7 @@ def ask_for_copy(
         kind=IntentKind.CREATE_BRANCH,
         name=plan.name,
         target_branch_id=plan.source_branch_id,
-        facts={"point": str(plan.point), "expires_at": plan.expires_at.isoformat()},
+        facts=_facts(plan),
         send=send,
         look_up=lambda intent: _look_up(context, intent),
         before_commit=own_first,
@@ -125,6 +140,32 @@ def is_ready(context: StepContext, copy: Copy, *, seconds: float) -> bool:
     return state.progress is Progress.DONE
 
 
+def note_gone(context: StepContext, owned: OwnedBranch) -> None:
+    """Neon has it no more, so another one may have its name. Raises FencedOff."""
+    with transaction.atomic():
+        hold_run(context.claim)
+        OwnedBranch.objects.filter(pk=owned.pk).update(fate=BranchFate.GONE, gone_at=database_now())
+
+
+def seconds_until_usable(context: StepContext, copy: Copy, plan: CopyPlan, *, seconds: float) -> float | None:
+    """None when the copy is made and has a compute; else in how many seconds to ask again. Waits up to `seconds`.
+
+    Raises CopyFailed, NeonError.
+    """
+    if not is_ready(context, copy, seconds=seconds):
+        return 0.0
+    result = _give_compute(context, copy, plan.name) if plan.snapshot_id else None
+    if result is None:
+        return None
+    if isinstance(result, Applied):
+        return 0.0
+    if isinstance(result, Waiting):
+        return result.after_seconds
+    if isinstance(result, Refused) and result.retry_after_seconds is not None:
+        return result.retry_after_seconds
+    raise CopyFailed(f"The copy {plan.name} has no compute. {result.sentence}")
+
+
 def addresses(context: StepContext, branch_id: str) -> dict[str, Dsn]:
     """A connection string for each database of the branch, in order of name. Raises NeonError."""
     return addresses_of(context.client, context.execution.project, neon_branch_id=branch_id)
@@ -135,8 +176,54 @@ def expiry(wanted: dt.timedelta) -> dt.datetime:
     return (database_now() + min(wanted, LONGEST_LIFE)).replace(microsecond=0)
 
 
+def _give_compute(context: StepContext, copy: Copy, name: str) -> IntentResult | None:
+    """Has Neon make a compute for a copy that has none, once; None when it has one. Raises NeonError.
+
+    A copy of a snapshot comes without one where Neon finds that nobody needs it.
+    """
+    client, project_id = context.client, context.project_id
+    if client.endpoints.list_for_branch(project_id, copy.branch_id):
+        return None
+
+    def send(intent: Intent) -> EndpointChange:
+        return context.client.endpoints.create(
+            project_id,
+            branch_id=copy.branch_id,
+            endpoint=NewEndpoint(suspend_timeout_seconds=SUSPEND_AFTER_SECONDS),
+            request_id=str(intent.http_request_id),
+        )
+
+    change = Change(
+        kind=IntentKind.CREATE_ENDPOINT,
+        name=name,
+        target_branch_id=copy.branch_id,
+        send=send,
+        look_up=look_up_endpoint(context),
+    )
+    return with_intent(context, change)
+
+
+def _facts(plan: CopyPlan) -> dict[str, Any]:
+    """What the look-up recognises this very order by."""
+    facts: dict[str, Any] = {"point": str(plan.point)}
+    if plan.snapshot_id:
+        facts["snapshot"] = plan.snapshot_id
+    if plan.expires_at is not None:
+        facts["expires_at"] = plan.expires_at.isoformat()
+    return facts
+
+
 def _create(context: StepContext, plan: CopyPlan, intent: Intent) -> BranchChange:
     point = plan.point
+    if plan.snapshot_id:
+        return context.client.snapshots.restore(
+            context.project_id,
+            plan.snapshot_id,
+            name=plan.name,
+            target_branch_id=plan.source_branch_id,
+            finalize=False,
+            request_id=str(intent.http_request_id),
+        )
     return context.client.branches.create(
         context.project_id,
         name=plan.name,
@@ -151,24 +238,32 @@ def _create(context: StepContext, plan: CopyPlan, intent: Intent) -> BranchChang
 
 
 def _look_up(context: StepContext, intent: Intent) -> LookUp:
-    """By the name, and by the expiry of this very order: a namesake would show another moment as the restore point."""
+    """By the name, and by what only this order asked for: a namesake would show another moment as the restore point."""
     found = look_up_created(context)(intent)
     if not isinstance(found, Found):
         return found
     branch = context.client.branches.get(context.project_id, found.facts["branch_id"])
-    if is_of_order(branch, dt.datetime.fromisoformat(intent.facts["expires_at"])):
+    expires_at = intent.facts.get("expires_at")
+    if is_of_order(
+        branch, dt.datetime.fromisoformat(expires_at) if expires_at else None, intent.facts.get("snapshot", "")
+    ):
         return found
     return Unclear(f"A branch named {intent.name} exists that this order did not make.")
 
 
-def is_of_order(branch: Branch, expires_at: dt.datetime | None) -> bool:
-    """Whether the branch has the expiry that was asked for, which nobody else's branch of that name would have."""
+def is_of_order(branch: Branch, expires_at: dt.datetime | None, snapshot_id: str = "") -> bool:
+    """Whether the branch came of the snapshot, or has the expiry, that was asked for.
+
+    Nobody else's branch of that name would have it.
+    """
+    if snapshot_id:
+        return branch.restored_from == snapshot_id
     return expires_at is not None and branch.expires_at == expires_at
 
 
 def _own(plan: CopyPlan, run: Execution) -> None:
     """In the transaction of the intent: nothing that the portal makes at Neon is ever without an owner."""
-    owned, _ = OwnedBranch.objects.get_or_create(
+    owned, _ = OwnedBranch.objects.exclude(fate=BranchFate.GONE).get_or_create(
         project=run.project,
         name=plan.name,
         defaults={

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from backups.domain.consequence import TABLES, consequence_sentence
 from backups.domain.execution import BranchPurpose, Step
 from backups.domain.packet import BoundFacts
-from backups.domain.restore import PointKind, RequestState
+from backups.domain.restore import PointKind, RequestState, rfc3339
 from backups.models import Execution, OwnedBranch, RestoreRequest
 from backups.neon.errors import AnswerUnusable, NeonForbidden, NeonKeyRejected, NeonNotFound
 from backups.selectors.clock import database_now
@@ -23,14 +23,22 @@ from backups.services.bound_facts import read_bound_facts
 from backups.services.execution.context import StepContext
 from backups.services.execution.events import the_worker
 from backups.services.execution.intents import IntentResult, NotSent, Refused, Unknown, Waiting
-from backups.services.execution.own_copies import CopyFailed, CopyPlan, ask_for_copy, expiry, note_present
+from backups.services.execution.own_copies import (
+    CopyFailed,
+    CopyPlan,
+    ask_for_copy,
+    expiry,
+    note_present,
+    seconds_until_usable,
+)
 from backups.services.execution.prepare_reading import compare, inspect, rehearse
-from backups.services.execution.prepare_time import box_is_over, parts_of
+from backups.services.execution.prepare_time import box_is_over, parts_of, seconds_left
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
 from backups.services.observed_facts import Parts, assemble, facts_from_neon, history_left_seconds, one_line
 from backups.services.project import refresh_branches, refresh_project
 from backups.services.restore.packet import publish_packet, return_to_draft
 from backups.services.secrets import SecretsKeyUnusable, SecretUnreadable
+from backups.services.snapshot import SnapshotGone
 
 #: How long a copy outlives the last moment at which its request can start.
 COPY_MARGIN = dt.timedelta(hours=1)
@@ -48,6 +56,10 @@ def read_facts(context: StepContext) -> StepResult:
         return _returned(context, "not_found", f"Neon does not show {request.branch.name}, or what it restores from.")
     except (NeonKeyRejected, NeonForbidden, SecretUnreadable, SecretsKeyUnusable) as error:
         return _returned(context, "key_rejected", str(error))
+    except SnapshotGone as gone:
+        return _returned(context, "snapshot_gone", f"{gone} Choose another one.")
+    if bound.snapshot_at and bound.snapshot_at != rfc3339(_taken_at(request)):
+        return _returned(context, "snapshot_changed", "Neon tells another time for this snapshot. Choose it again.")
     left = neon.get("history_left_seconds")
     if left is not None and left <= 0:
         return _returned(context, "point_too_old", "Neon no longer goes back to this point. Choose a later one.")
@@ -67,18 +79,25 @@ def copy(context: StepContext) -> StepResult:
     if runs is not None:
         # Making a branch locks the whole project at Neon, and would delay that restore.
         return Again(after_seconds=_YIELD_SECONDS, waiting_for=f"{runs.reference}, which restores production")
-    plan = _plan(context.request)
+    plan = preview_plan(context.request)
+    wait = None
     try:
         result, made = ask_for_copy(context, plan)
+        if made is not None and plan.snapshot_id:
+            # It comes without a compute, which can only be asked for when it is there.
+            wait = seconds_until_usable(context, made, plan, seconds=seconds_left(context))
     except (CopyFailed, AnswerUnusable) as failure:
         return _without_copy(context, str(failure))
     if made is None:
         return _not_made(context, result)
+
+    def commit(run: Execution) -> None:
+        note_present(run, made, plan.name)
+
+    if wait is not None:
+        return Again(after_seconds=wait, waiting_for="the copy of the snapshot", commit=commit)
     return Advance(
-        to=Step.INSPECT,
-        memory={"copy": made.to_json()},
-        sentence=f"Copy {plan.name} asked for",
-        commit=lambda run: note_present(run, made, plan.name),
+        to=Step.INSPECT, memory={"copy": made.to_json()}, sentence=f"Copy {plan.name} asked for", commit=commit
     )
 
 
@@ -118,10 +137,17 @@ def bound_from_memory(context: StepContext) -> BoundFacts:
 
 def source_name(request: RestoreRequest) -> str:
     """The name of the preserved branch that an undo brings back; empty for a restore from the branch itself."""
-    if request.source_branch_id == request.branch.neon_branch_id:
+    if request.snapshot_id or request.source_branch_id == request.branch.neon_branch_id:
         return ""
     kept = OwnedBranch.objects.filter(project=request.branch.project, neon_branch_id=request.source_branch_id).first()
     return kept.name if kept else request.source_branch_id
+
+
+def _taken_at(request: RestoreRequest) -> dt.datetime:
+    """The database forbids a request from a snapshot without its time."""
+    if request.point_at is None:
+        raise LookupError(f"{request.reference} names a snapshot without a time.")
+    return request.point_at
 
 
 def _read(context: StepContext, request: RestoreRequest) -> tuple[BoundFacts, dict[str, int | None]]:
@@ -137,18 +163,19 @@ def _read(context: StepContext, request: RestoreRequest) -> tuple[BoundFacts, di
     return bound, facts_from_neon(request, size_bytes=size_bytes, root_branches=roots, now=database_now())
 
 
-def _plan(request: RestoreRequest) -> CopyPlan:
+def preview_plan(request: RestoreRequest) -> CopyPlan:
+    """The copy that the facts are read from; for a snapshot to be looked at first, it becomes the branch."""
     policy = policy_in_force()
     life = dt.timedelta(
         seconds=policy.preparation_seconds + policy.vote_window_seconds + policy.start_window_busy_seconds
     )
     return CopyPlan(
         name=request.preview_name,
-        source_branch_id=request.source_branch_id,
+        source_branch_id=request.branch.neon_branch_id if request.snapshot_id else request.source_branch_id,
         point=request.point,
         purpose=BranchPurpose.PREVIEW,
         owner_name=request.requester_name,
-        expires_at=expiry(life + COPY_MARGIN),
+        expires_at=None if request.snapshot_id else expiry(life + COPY_MARGIN),
         annotation={"made-by": "carecircle-ops", "request": request.reference},
         request=request,
     )
@@ -173,7 +200,7 @@ def _why(result: IntentResult) -> str:
 
 
 def _is_about_the_point(request: RestoreRequest, refused: Refused) -> bool:
-    if request.point_kind == PointKind.HEAD or "limit" in refused.code:
+    if request.point_kind in {PointKind.HEAD, PointKind.SNAPSHOT} or "limit" in refused.code:
         return False
     return any(word in refused.sentence.lower() for word in _ABOUT_THE_POINT)
 

@@ -15,7 +15,7 @@ StepFunction: TypeAlias = Callable[[StepContext], StepResult]
 GiveUp: TypeAlias = Callable[[StepContext, str, str], StepResult]
 
 STEPS: Mapping[Purpose, Mapping[Step, StepFunction]] = {
-    Purpose.RESTORE: restore_steps.STEPS,
+    Purpose.RESTORE: restore_steps.STEPS | restore_steps.COPY_STEPS,
     Purpose.PREPARE: prepare_steps.STEPS,
     Purpose.LOOK: look_steps.STEPS,
     Purpose.DISPOSE: dispose_steps.STEPS,

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 
-from backups.domain.execution import IntentKind, IntentOutcome
+from backups.domain.execution import IntentOutcome
 from backups.domain.restore import RequestState
 from backups.models import Execution, Intent, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.selectors.policy import policy_in_force
+from backups.selectors.restore import orders_of
 from backups.services.execution.context import StepContext
 from backups.services.execution.results import Again, Commit, Halt, NoEffect, StepResult
 from backups.services.execution.served import request_of
 from backups.services.restore import outcome
 from backups.services.restore.window import extend_start_while_busy
-
-#: The call that gives a restore its effect, by what the request asks for.
-EFFECTS = (IntentKind.RESTORE_BRANCH, IntentKind.CREATE_BRANCH, IntentKind.UPDATE_BRANCH)
 
 
 def no_effect(code: str, sentence: str) -> NoEffect:
@@ -51,14 +49,14 @@ def give_up(context: StepContext, code: str, sentence: str) -> StepResult:
 
 def applied_intent(execution: Execution) -> Intent | None:
     """The call that gave this restore its effect."""
-    taken = Intent.objects.filter(execution=execution, kind__in=EFFECTS, outcome=IntentOutcome.APPLIED)
-    return taken.order_by("number").first()
+    orders = orders_of(request_of(execution), execution)
+    return orders.filter(outcome=IntentOutcome.APPLIED).order_by("number").first()
 
 
 def call_may_stand(execution: Execution) -> bool:
-    """Whether a call of this run was, or may have been, carried out."""
+    """Whether this run's order was, or may have been, carried out."""
     settled = [IntentOutcome.REFUSED, IntentOutcome.NOT_APPLIED]
-    return Intent.objects.filter(execution=execution).exclude(outcome__in=settled).exists()
+    return orders_of(request_of(execution), execution).exclude(outcome__in=settled).exists()
 
 
 def wait_for_neon(context: StepContext, *, after_seconds: float, waiting_for: str, sentence: str) -> StepResult:

@@ -20,7 +20,7 @@ _NAMED = 3
 def finish(context: StepContext) -> StepResult:
     """Complete only when every required check of this round passed."""
     run = context.execution
-    rows = list(CheckResult.objects.filter(execution=run, review_round=run.review_round))
+    rows = list(CheckResult.objects.filter(execution=run, review_round=run.review_round, before_effect=False))
     required = [row for row in rows if row.is_required]
     if not required:
         return halt("nothing_checked", "No required check was run, so nothing is known about the restored data.")
@@ -28,14 +28,15 @@ def finish(context: StepContext) -> StepResult:
     unclear = [row for row in required if row.outcome != CheckOutcome.PASSED and row not in failed]
     counts = Counter(row.outcome for row in rows)
     if failed:
-        return _halted("verification_failed", f"{len(failed)} required checks failed: {_names(failed)}.", counts)
+        return _halted("verification_failed", f"{len(failed)} required checks failed: {names_of(failed)}.", counts)
     if unclear:
-        sentence = f"{len(unclear)} required checks could not tell: {_names(unclear)}."
+        sentence = f"{len(unclear)} required checks could not tell: {names_of(unclear)}."
         return _halted("verification_inconclusive", sentence, counts)
     return _complete(context, len(required), counts)
 
 
-def _names(rows: list[CheckResult]) -> str:
+def names_of(rows: list[CheckResult]) -> str:
+    """The first few by their titles, and how many more."""
     named = ", ".join(f"{row.title} ({row.subject})" if row.subject else row.title for row in rows[:_NAMED])
     more = len(rows) - _NAMED
     return f"{named} and {more} more" if more > 0 else named

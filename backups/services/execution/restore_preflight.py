@@ -18,11 +18,14 @@ from backups.services.execution.context import StepContext
 from backups.services.execution.intent_records import doubt_refusal
 from backups.services.execution.lookups import facts_before, recent_operations, unfinished
 from backups.services.execution.restore_common import halt, no_effect, wait_for_neon
+from backups.services.execution.restore_snapshot import is_preview_first
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
+from backups.services.execution.snapshot_lookups import facts_before_exchange
 from backups.services.execution.waits import backoff_seconds, wait_after
 from backups.services.restore.packet import void_for_drift
 from backups.services.restore.transition import packet_of
 from backups.services.restore.window import close_lost_point
+from backups.services.snapshot import SnapshotGone
 
 
 def preflight(context: StepContext) -> StepResult:
@@ -38,6 +41,8 @@ def preflight(context: StepContext) -> StepResult:
         return wait_for_neon(context, after_seconds=wait, waiting_for="Neon to answer", sentence=str(error))
     except NeonNotFound as error:
         return no_effect("branch_gone", f"The branch or its source is not at Neon any more. {error.not_done}")
+    except SnapshotGone as gone:
+        return no_effect("snapshot_gone", f"{gone} Nothing was sent to Neon.")
     except (NeonKeyRejected, NeonForbidden) as error:
         return _ask_again(context, "a usable API key", str(error))
     except AnswerUnusable as error:
@@ -109,7 +114,7 @@ def _drift(context: StepContext, changed: list[str]) -> NoEffect:
 
 def _obstacle(context: StepContext, branches: Sequence[Branch], operations: Sequence[Operation]) -> StepResult | None:
     target = _target(context, branches)
-    if not target.can_be_restore_target:
+    if context.request.kind != RestoreKind.SNAPSHOT and not target.can_be_restore_target:
         return no_effect("not_restorable", "Neon does not restore this branch in place. Nothing was sent to Neon.")
     if any(branch.name == context.request.preserve_name for branch in branches):
         name = context.request.preserve_name
@@ -125,6 +130,8 @@ def _target(context: StepContext, branches: Sequence[Branch]) -> Branch:
 
 
 def _no_room(context: StepContext, branches: Sequence[Branch]) -> StepResult | None:
+    if is_preview_first(context.request):
+        return None  # its new branch is there already, or Neon is asked for it before anything is changed
     cap = context.execution.project.root_branch_cap
     used = sum(1 for branch in branches if branch.is_root)
     if cap is None or used < cap:
@@ -164,8 +171,11 @@ def _neon_at_work(context: StepContext, operations: Sequence[Operation]) -> Step
 
 def _ready(context: StepContext, branches: Sequence[Branch], operations: Sequence[Operation]) -> Advance:
     before = facts_before(_target(context, branches), operations)
+    if context.request.kind == RestoreKind.SNAPSHOT:
+        before |= facts_before_exchange(_target(context, branches), branches, context.request.snapshot_id)
+    looks_first = is_preview_first(context.request) and "rehearsed" not in context.memory
     return Advance(
-        to=Step.SUBMIT,
+        to=Step.COPY if looks_first else Step.SUBMIT,
         sentence="Nothing that was voted on has changed.",
         memory={"before": before | {"fence": context.claim.fence}},
     )

@@ -16,8 +16,8 @@ from backups.services.execution.own_copies import (
     CopyPlan,
     ask_for_copy,
     expiry,
-    is_ready,
     note_present,
+    seconds_until_usable,
 )
 from backups.services.execution.results import Again, StepResult
 
@@ -70,10 +70,13 @@ def _made(context: StepContext, plan: CopyPlan, made: Copy) -> StepResult:
     def commit(run: Execution) -> None:
         note_present(run, made, plan.name)
 
-    ready = is_ready(context, made, seconds=_LOOK_SECONDS)
-    memory = {"reference_branch_id": made.branch_id} if ready else {}
+    wait = seconds_until_usable(context, made, plan, seconds=_LOOK_SECONDS)
     return Again(
-        after_seconds=0, waiting_for="the copy at the restore point", sentence=plan.name, memory=memory, commit=commit
+        after_seconds=wait or 0,
+        waiting_for="the copy at the restore point",
+        sentence=plan.name,
+        memory={"reference_branch_id": made.branch_id} if wait is None else {},
+        commit=commit,
     )
 
 
@@ -84,6 +87,8 @@ def _again(after_seconds: float, sentence: str) -> Again:
 def _source(context: StepContext) -> str | None:
     """The history up to the restore moved to the preserved branch; an undo's source is untouched by it."""
     request = context.request
+    if request.snapshot_id:
+        return str(context.branch.neon_branch_id)
     if request.source_branch_id != context.branch.neon_branch_id:
         return request.source_branch_id
     kept = preserved_branch(request)
@@ -98,7 +103,7 @@ def _plan(context: StepContext, source: str) -> CopyPlan:
         point=request.point,
         purpose=BranchPurpose.PREVIEW,
         owner_name=request.requester_name,
-        expires_at=expiry(_LIFE),
+        expires_at=None if request.snapshot_id else expiry(_LIFE),
         annotation={"portal_request": request.reference},
         request=request,
     )

@@ -1,10 +1,11 @@
-"""The steps of a restore, an undo and a restore to a new branch, in their order."""
+"""The steps of a restore, an undo, a restore to a new branch and one from a snapshot, in their order."""
 
 from __future__ import annotations
 
 from backups.domain.execution import Step
 from backups.services.execution.restore_common import give_up
 from backups.services.execution.restore_connect import connect
+from backups.services.execution.restore_copy import find_copy, rehearse
 from backups.services.execution.restore_finish import finish
 from backups.services.execution.restore_preflight import preflight
 from backups.services.execution.restore_submit import submit
@@ -20,4 +21,10 @@ STEPS = {
     Step.FINISH: finish,
 }
 
-__all__ = ["STEPS", "give_up"]
+#: Only where a copy of a snapshot is to take the branch's place; then between preflight and submit.
+COPY_STEPS = {
+    Step.COPY: find_copy,
+    Step.REHEARSE: rehearse,
+}
+
+__all__ = ["COPY_STEPS", "STEPS", "give_up"]

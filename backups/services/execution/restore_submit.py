@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backups.domain.execution import UNSETTLED_OR_APPLIED, ExecutionState, IntentKind, Step
+from backups.domain.execution import EFFECTS, UNSETTLED_OR_APPLIED, ExecutionState, IntentKind, Step
 from backups.domain.restore import RestoreKind
 from backups.models import Execution, Intent
 from backups.neon.results import BranchChange
@@ -13,6 +13,7 @@ from backups.services.execution.lookups import look_up_restore
 from backups.services.execution.restore_begin import begin_overwrite
 from backups.services.execution.restore_common import halt, no_effect, wait_for_neon
 from backups.services.execution.restore_handover import hand_over
+from backups.services.execution.restore_snapshot import exchange
 from backups.services.execution.results import Advance, Again, StepResult
 from backups.services.execution.served import request_of
 from backups.services.restore import outcome
@@ -32,14 +33,16 @@ def submit(context: StepContext) -> StepResult:
 def _overwrite(context: StepContext) -> StepResult:
     if _needs_another_look(context):
         return Advance(to=Step.PREFLIGHT, sentence="Time has passed, so everything is compared once more.")
-    return submitted(context, with_intent(context, overwrite(context)))
+    is_snapshot = context.request.kind == RestoreKind.SNAPSHOT
+    return submitted(context, with_intent(context, exchange(context) if is_snapshot else overwrite(context)))
 
 
 def _needs_another_look(context: StepContext) -> bool:
     """A call is only sent on facts that this very claim has read; an earlier call is looked up whatever they are."""
     before = context.memory.get("before", {})
-    earlier = newest_intent(context.execution, IntentKind.RESTORE_BRANCH, context.request.preserve_name)
-    if earlier is not None and earlier.outcome in UNSETTLED_OR_APPLIED:
+    kinds = EFFECTS[RestoreKind(context.request.kind)]
+    earlier = (newest_intent(context.execution, kind, context.request.preserve_name) for kind in kinds)
+    if any(intent is not None and intent.outcome in UNSETTLED_OR_APPLIED for intent in earlier):
         return False
     return context.execution.state == ExecutionState.ACTIVE and before.get("fence") != context.claim.fence
 

@@ -45,8 +45,20 @@ def verify(context: StepContext) -> StepResult:
     return _check_all(context, reference)
 
 
+def check_copy(context: StepContext, copy_id: str) -> StepResult | None:
+    """The checks of a copy by itself, before it takes the branch's place; None when each has its result.
+
+    Raises NeonError, DatabaseUnreachable.
+    """
+    for database, checks in _contexts(context, copy_id, None).items():
+        unfinished = _check_database(context, database, checks, before_effect=True)
+        if unfinished is not None:
+            return unfinished
+    return None
+
+
 def _check_all(context: StepContext, reference: str | None) -> StepResult:
-    for database, checks in _contexts(context, reference).items():
+    for database, checks in _contexts(context, restored_branch_id(context), reference).items():
         unfinished = _check_database(context, database, checks)
         if unfinished is not None:
             return unfinished
@@ -54,9 +66,8 @@ def _check_all(context: StepContext, reference: str | None) -> StepResult:
     return Advance(to=Step.FINISH, sentence="All checks ended.", memory=memory)
 
 
-def _contexts(context: StepContext, reference: str | None) -> dict[str, CheckContext]:
+def _contexts(context: StepContext, restored_id: str, reference: str | None) -> dict[str, CheckContext]:
     """What the checks of each database are given. Raises NeonError."""
-    restored_id = restored_branch_id(context)
     restored = addresses(context, restored_id)
     then = addresses(context, reference) if reference else {}
     if reference:
@@ -76,9 +87,11 @@ def _contexts(context: StepContext, reference: str | None) -> dict[str, CheckCon
     }
 
 
-def _check_database(context: StepContext, database: str, checks: CheckContext) -> StepResult | None:
+def _check_database(
+    context: StepContext, database: str, checks: CheckContext, *, before_effect: bool = False
+) -> StepResult | None:
     """None when every check of this database has a result."""
-    rows = _planned(context, database, checks)
+    rows = _planned(context, database, checks, before_effect)
     for row in rows:
         if row.outcome is None:
             waiting = _run_to_its_end(context, row, checks)
@@ -88,10 +101,11 @@ def _check_database(context: StepContext, database: str, checks: CheckContext) -
     return None
 
 
-def _planned(context: StepContext, database: str, checks: CheckContext) -> list[CheckResult]:
+def _planned(context: StepContext, database: str, checks: CheckContext, before_effect: bool) -> list[CheckResult]:
     """The plan is made once per round and then stands, so that a resumed run can't lose a check."""
     run = context.execution
-    rows = list(CheckResult.objects.filter(execution=run, review_round=run.review_round, database=database))
+    key = {"review_round": run.review_round, "database": database, "before_effect": before_effect}
+    rows = list(CheckResult.objects.filter(execution=run, **key))
     if rows:
         return rows
     specs = plan_checks(checks)
@@ -100,8 +114,7 @@ def _planned(context: StepContext, database: str, checks: CheckContext) -> list[
         return CheckResult.objects.bulk_create(
             CheckResult(
                 execution=run,
-                review_round=run.review_round,
-                database=database,
+                **key,
                 code=spec.code,
                 subject=spec.subject,
                 title=spec.title,
@@ -168,7 +181,7 @@ def _without_reference(context: StepContext) -> StepResult:
 def _point_at(request: RestoreRequest) -> dt.datetime | None:
     """When the state was that comes back. For an undo: until the branch took writes again after the restore that it
     takes back, the kept state may have been written to."""
-    return request.undo_of.connectable_at if request.undo_of else request.point_at
+    return request.undo_of.connectable_at if request.undo_of else request.point.latest_moment()
 
 
 def _noted_time(context: StepContext, name: str) -> dt.datetime | None:

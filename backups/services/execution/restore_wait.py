@@ -22,6 +22,7 @@ from backups.services.execution.context import StepContext
 from backups.services.execution.events import record_run
 from backups.services.execution.restore_common import applied_intent, halt
 from backups.services.execution.restore_handover import copy_id, note_handed_over
+from backups.services.execution.restore_snapshot import exchanged, followed
 from backups.services.execution.results import Advance, Again, StepResult
 from backups.services.execution.served import branch_of
 from backups.services.execution.waits import polling_pauses
@@ -42,6 +43,8 @@ def wait(context: StepContext) -> StepResult:
     if state is not None and state.progress is Progress.FAILED and context.execution.state == ExecutionState.ACTIVE:
         return _failed(context, state)
     operations = state.operations if state is not None else ()
+    if context.request.kind == RestoreKind.SNAPSHOT:
+        return _read_exchange_back(context, intent, operations)
     if RestoreKind(context.request.kind).overwrites:
         return _read_back(context, intent, operations)
     return _read_copy_back(context, intent)
@@ -101,9 +104,21 @@ def _read_back(context: StepContext, intent: Intent, operations: Sequence[Operat
     return Again(after_seconds=1, waiting_for="the restored branch", sentence=_what_is_wrong(context, target, kept))
 
 
+def _read_exchange_back(context: StepContext, intent: Intent, operations: Sequence[Operation]) -> StepResult:
+    for pause in polling_pauses():
+        target, kept = exchanged(intent, context.client.branches.list(context.project_id))
+        if target is not None and target.is_ready and kept is not None:
+            return followed(context, target, kept, operations)
+        if not context.pause(pause):
+            break
+    if _patience_is_over(context):
+        return halt("not_as_ordered", _what_is_wrong(context, target, kept))
+    return Again(after_seconds=1, waiting_for="the restored branch", sentence=_what_is_wrong(context, target, kept))
+
+
 def _what_is_wrong(context: StepContext, target: Branch | None, kept: Branch | None) -> str:
     if target is None:
-        return "The branch is not at Neon any more."
+        return "Neon does not show the branch with the restored content."
     if kept is None:
         return f"Neon does not show {context.request.preserve_name}, the state before the restore."
     return f"The branch is {target.current_state} and not ready."

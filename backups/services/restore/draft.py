@@ -15,6 +15,7 @@ from backups.domain.restore import (
     RestoreKind,
     RestorePoint,
     Scenario,
+    SnapshotMode,
     StartMode,
     Urgency,
     Verb,
@@ -41,6 +42,7 @@ class Wish:
     scenario: Scenario
     reason: str
     point_entered_as: str = ""
+    snapshot_mode: SnapshotMode | None = None
     ticket: str = ""
     thread_url: str = ""
     urgency: Urgency = Urgency.URGENT
@@ -104,6 +106,9 @@ def _fill(request: RestoreRequest, wish: Wish, branch: ProtectedBranch) -> None:
     request.point_kind = wish.point.kind.value
     request.point_at = whole_milliseconds(wish.point.at) if wish.point.at else None
     request.point_lsn = wish.point.lsn
+    request.snapshot_id = wish.point.snapshot_id
+    request.snapshot_name = wish.point.snapshot_name
+    request.snapshot_mode = wish.snapshot_mode.value if wish.snapshot_mode else ""
     request.point_entered_as = wish.point_entered_as
     request.scenario = wish.scenario.value
     request.ticket = wish.ticket
@@ -165,6 +170,7 @@ def wish_of(request: RestoreRequest) -> Wish:
         kind=RestoreKind(request.kind),
         point=request.point,
         point_entered_as=request.point_entered_as,
+        snapshot_mode=SnapshotMode(request.snapshot_mode) if request.snapshot_mode else None,
         scenario=Scenario(request.scenario),
         reason=request.reason.text if request.reason else "",
         ticket=request.ticket,

@@ -20,7 +20,12 @@ _TICKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/#-]{0,63}")
 
 def check_wish(wish: Wish, *, branch: ProtectedBranch, now: dt.datetime) -> None:
     """Raises InvalidInput with a sentence for each field that can't be used; changes nothing."""
-    errors = _branch_errors(branch) | _point_errors(wish, branch, now) | _other_errors(wish, now)
+    errors = (
+        _branch_errors(branch)
+        | _kind_errors(wish, branch)
+        | _point_errors(wish, branch, now)
+        | _other_errors(wish, now)
+    )
     if errors:
         raise InvalidInput(errors)
 
@@ -33,9 +38,24 @@ def _branch_errors(branch: ProtectedBranch) -> dict[str, str]:
     return {}
 
 
+def _kind_errors(wish: Wish, branch: ProtectedBranch) -> dict[str, str]:
+    if wish.kind in {RestoreKind.IN_PLACE, RestoreKind.UNDO} and branch.is_from_snapshot:
+        return {
+            "kind": "Neon does not restore this branch in place for now, because it came from a snapshot. "
+            "Choose a copy beside it, or a snapshot."
+        }
+    if (wish.kind is RestoreKind.SNAPSHOT) != (wish.point.kind is PointKind.SNAPSHOT):
+        return {"snapshot": "Choose the snapshot to restore from."}
+    if (wish.kind is RestoreKind.SNAPSHOT) != (wish.snapshot_mode is not None):
+        return {"snapshot_mode": "Say whether the copy is looked at before it replaces the branch."}
+    return {}
+
+
 def _point_errors(wish: Wish, branch: ProtectedBranch, now: dt.datetime) -> dict[str, str]:
     if wish.point.kind is PointKind.HEAD and wish.kind is not RestoreKind.UNDO:
         return {"point": "Say to which time or log position to go back."}
+    if wish.point.kind is PointKind.SNAPSHOT:
+        return {}  # it is kept apart from the history, whatever its age; and Neon's clock set its time
     return time_errors(wish.point.at, branch=branch, now=now)
 
 

@@ -72,6 +72,7 @@ def facts_of(request: RestoreRequest) -> dict[str, Detail]:
     optional: dict[str, Detail | None] = {
         "point_time": request.point_at,
         "point_lsn": request.point_lsn.upper() or None,
+        "point_snapshot": request.snapshot_id or None,
         "undoes": request.undo_of.reference if request.undo_of else None,
         "digest": request.packet.digest if request.packet else None,
         "packet_number": request.packet.revision if request.packet else None,

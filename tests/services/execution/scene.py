@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,18 @@ from django.db import transaction
 from backups.domain.execution import CLAIMABLE, BranchFate, BranchPurpose, Purpose
 from backups.domain.people import SYSTEM
 from backups.domain.policy import Policy
-from backups.domain.restore import PointKind, RequestState, RestorePoint, WritersStopped
+from backups.domain.restore import (
+    PointKind,
+    RequestState,
+    RestoreKind,
+    RestorePoint,
+    SnapshotMode,
+    WritersStopped,
+)
 from backups.models import Execution, Intent, OwnedBranch, PolicyVersion, Project, ProtectedBranch, RestoreRequest
 from backups.neon.branches import NewEndpoint
 from backups.neon.client import NeonClient
+from backups.neon.results import BranchChange
 from backups.neon.secret import Secret
 from backups.selectors.clock import database_now
 from backups.selectors.restore import restore_run
@@ -25,6 +34,7 @@ from backups.services.bound_facts import read_bound_facts
 from backups.services.execution.advance import advance
 from backups.services.restore.start import start_request
 from backups.services.secrets import store_api_key
+from backups.services.snapshot import choose_snapshot
 from neon_sandbox.testing import RunningSandbox, running_sandbox
 from tests import factories
 from tests.factories import People
@@ -110,15 +120,7 @@ class Scene:
 
     def make_preview(self, client: NeonClient, request: RestoreRequest) -> OwnedBranch:
         """The copy at the restore point, as a preparation leaves it."""
-        is_time = request.point_kind == PointKind.TIMESTAMP
-        change = client.branches.create(
-            self.sandbox.project_id,
-            name=request.preview_name,
-            parent_id=request.source_branch_id,
-            parent_timestamp=request.point_at if is_time else None,
-            parent_lsn=request.point_lsn or None,
-            endpoint=NewEndpoint(),
-        )
+        change = self._copied(client, request)
         client.operations.wait_for(self.sandbox.project_id, change.operation_ids, deadline_seconds=10)
         assert change.branch is not None
         return OwnedBranch.objects.create(
@@ -130,6 +132,33 @@ class Scene:
             owner_name="alice",
             request=request,
         )
+
+    def _copied(self, client: NeonClient, request: RestoreRequest) -> BranchChange:
+        project_id, name = self.sandbox.project_id, request.preview_name
+        if request.snapshot_id:
+            return client.snapshots.restore(
+                project_id,
+                request.snapshot_id,
+                name=name,
+                target_branch_id=request.branch.neon_branch_id,
+                finalize=False,
+            )
+        is_time = request.point_kind == PointKind.TIMESTAMP
+        return client.branches.create(
+            project_id,
+            name=name,
+            parent_id=request.source_branch_id,
+            parent_timestamp=request.point_at if is_time else None,
+            parent_lsn=request.point_lsn or None,
+            endpoint=NewEndpoint(),
+        )
+
+    def snapshot_wish(self, mode: SnapshotMode, **wish: Any) -> dict[str, Any]:
+        """What a request from a snapshot of the branch is filed with; the snapshot is taken by a stranger, now."""
+        taken = self.sandbox.take_snapshot(name=f"by-hand-{secrets.token_hex(3)}")
+        self.branch.refresh_from_db()
+        point = choose_snapshot(branch_id=self.branch.pk, snapshot_id=taken.id)
+        return {"kind": RestoreKind.SNAPSHOT, "snapshot_mode": mode, "point": point} | wish
 
     def end_preparation(self, request: RestoreRequest) -> None:
         """These tests publish facts by hand, so the run that would gather them is over."""
