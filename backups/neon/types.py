@@ -29,6 +29,9 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Project:
+    """What has been used counts from `consumption_period_start` on, and lags behind. Compute time is in seconds of
+    one compute unit; stored bytes are counted by the hour. Lists of projects leave some of it out."""
+
     id: str
     name: str | None
     region_id: str | None
@@ -40,6 +43,14 @@ class Project:
     branches_limit: int | None
     synthetic_storage_size_bytes: int | None
     hipaa: bool | None
+    data_storage_byte_hours: int | None
+    data_transfer_bytes: int | None
+    written_data_bytes: int | None
+    compute_time_seconds: int | None
+    active_time_seconds: int | None
+    consumption_period_start: datetime | None
+    consumption_period_end: datetime | None
+    compute_last_active_at: datetime | None
     created_at: datetime | None
     updated_at: datetime | None
 
@@ -59,6 +70,14 @@ class Project:
             branches_limit=wire.integer(owner, "branches_limit"),
             synthetic_storage_size_bytes=wire.integer(raw, "synthetic_storage_size"),
             hipaa=wire.boolean(settings, "hipaa"),
+            data_storage_byte_hours=wire.integer(raw, "data_storage_bytes_hour"),
+            data_transfer_bytes=wire.integer(raw, "data_transfer_bytes"),
+            written_data_bytes=wire.integer(raw, "written_data_bytes"),
+            compute_time_seconds=wire.integer(raw, "compute_time_seconds"),
+            active_time_seconds=wire.integer(raw, "active_time_seconds"),
+            consumption_period_start=wire.moment(raw, "consumption_period_start"),
+            consumption_period_end=wire.moment(raw, "consumption_period_end"),
+            compute_last_active_at=wire.moment(raw, "compute_last_active_at"),
             created_at=wire.moment(raw, "created_at"),
             updated_at=wire.moment(raw, "updated_at"),
         )

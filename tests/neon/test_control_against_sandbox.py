@@ -20,7 +20,7 @@ def test_who_it_is(neon: NeonClient, sandbox: RunningSandbox) -> None:
     assert neon.account.me().id
     assert neon.account.organization(mine.id) == mine
     assert [region.default for region in neon.account.regions(org_id=mine.id)].count(True) == 1
-    assert neon.projects.list(org_id=mine.id).projects == neon.projects.list().projects
+    assert [project.id for project in neon.projects.list(org_id=mine.id).projects] == [sandbox.project_id]
     assert neon.projects.list_shared().projects == ()
 
 

@@ -26,6 +26,9 @@ FULL: dict[Any, dict[str, Any]] = {
         "id": "p", "name": "n", "region_id": "aws-us-east-2", "pg_version": 18, "history_retention_seconds": 86400,
         "org_id": "org-x", "owner_id": "o", "owner": {"subscription_type": "scale_v3", "branches_limit": 25},
         "synthetic_storage_size": 5, "settings": {"hipaa": True}, "created_at": T, "updated_at": T,
+        "data_storage_bytes_hour": 1, "data_transfer_bytes": 2, "written_data_bytes": 3, "compute_time_seconds": 4,
+        "active_time_seconds": 6, "consumption_period_start": T, "consumption_period_end": T,
+        "compute_last_active_at": T,
     },
     Branch: {
         "id": "br-a", "name": "main", "project_id": "p", "parent_id": "br-b", "parent_lsn": "0/1",
