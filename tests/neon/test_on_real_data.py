@@ -8,10 +8,9 @@ import psycopg
 import pytest
 
 from backups.neon import errors
-from backups.neon.branches import NewEndpoint
 from backups.neon.client import NeonClient
 from neon_sandbox.testing import RunningSandbox, running_sandbox
-from tests.neon.local import client_of, settled
+from tests.neon.local import a_moment_ago, client_of, settled
 
 TABLES = """
 create table patient (id bigint primary key, name text not null);
@@ -36,22 +35,24 @@ def execute(dsn: str, statements: str) -> None:
         connection.execute(statements)
 
 
-def test_definitions_of_two_branches(neon: NeonClient, real: RunningSandbox) -> None:
+def test_definitions_then_and_now(neon: NeonClient, real: RunningSandbox) -> None:
     place = (real.project_id, real.branch_id)
     execute(real.dsn(), TABLES)
-    change = neon.branches.create(real.project_id, name="older", parent_id=real.branch_id, endpoint=NewEndpoint())
-    settled(neon, real, change)
-    assert change.branch is not None
-    older = change.branch.id
+    before = a_moment_ago()
     execute(real.dsn(), "alter table visit add column billed boolean")
-    tables = {table.name: table for table in neon.schemas.tables(*place, database_name="carecircle")}
-    assert [column.name for column in tables["visit"].columns] == ["id", "patient_id", "noted", "billed"]
-    assert [(each.type, each.nullable) for each in tables["patient"].columns] == [("bigint", False), ("text", False)]
-    assert ("public", "patient") in {constraint.references for constraint in tables["visit"].constraints}
+    then = {table.name: table for table in neon.schemas.tables(*place, database_name="carecircle", timestamp=before)}
+    now = {table.name: table for table in neon.schemas.tables(*place, database_name="carecircle")}
+    assert [column.name for column in then["visit"].columns] == ["id", "patient_id", "noted"]
+    assert [column.name for column in now["visit"].columns] == ["id", "patient_id", "noted", "billed"]
+    assert [(column.type, column.nullable) for column in now["patient"].columns] == [("bigint", False), ("text", False)]
+    assert ("public", "patient") in {constraint.references for constraint in now["visit"].constraints}
     assert "billed boolean" in neon.schemas.sql(*place, database_name="carecircle")
-    difference = neon.schemas.compare(*place, database_name="carecircle", base_branch_id=older)
+    difference = neon.schemas.compare(
+        *place, database_name="carecircle", base_branch_id=real.branch_id, base_timestamp=before
+    )
     assert [line for line in difference.splitlines() if "billed" in line] == ["+    billed boolean"]
-    assert neon.schemas.compare(*place, database_name="carecircle", base_branch_id=real.branch_id) == ""
+    same = neon.schemas.compare(*place, database_name="carecircle", base_branch_id=real.branch_id)
+    assert same == ""
     with pytest.raises(errors.NeonNotFound):
         neon.schemas.sql(*place, database_name="no_such_database")
 

@@ -1,4 +1,4 @@
-"""Snapshots against the local Neon, with the faults that a network and Neon have."""
+"""Snapshots and schedules against the local Neon, with the faults that a network and Neon have."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import pytest
 from backups.neon import errors
 from backups.neon.client import NeonClient
 from backups.neon.results import Progress
+from backups.neon.schedules import ScheduleItem
 from backups.neon.snapshots import Snapshot
 from backups.neon.types import Branch
 from neon_sandbox.testing import RunningSandbox
 from tests.neon.local import a_moment_ago, client_of, settled
+from tests.sandbox.programs import wait_until
+
+NIGHTLY = ScheduleItem("daily", hour=2, retention_seconds=604800)
 
 
 @pytest.fixture
@@ -157,3 +161,31 @@ def test_what_neon_refuses(neon: NeonClient, sandbox: RunningSandbox, taken: Sna
         neon.branches.finalize_restore(project, child.branch.id)
     with pytest.raises(errors.NeonNotFound):
         neon.snapshots.update(project, "snap-no-such-12345678", name="a")
+
+
+def test_a_schedule_is_replaced_and_turned_off(neon: NeonClient, sandbox: RunningSandbox) -> None:
+    project, main = sandbox.project_id, sandbox.branch_id
+    weekly = ScheduleItem("weekly", hour=3, day=7)
+    assert neon.schedules.get(project, main) == ()
+    neon.schedules.put(project, main, [NIGHTLY, weekly])
+    nightly, second = neon.schedules.get(project, main)
+    assert nightly == NIGHTLY
+    assert (second.frequency, second.hour, second.day) == ("weekly", 3, 7)
+    with pytest.raises(errors.NeonRefused):
+        neon.schedules.put(project, main, [ScheduleItem("hourly")])
+    assert len(neon.schedules.get(project, main)) == 2
+    neon.schedules.put(project, main, ())
+    assert neon.schedules.get(project, main) == ()
+
+
+def test_a_schedule_runs(neon: NeonClient, sandbox: RunningSandbox) -> None:
+    project = sandbox.project_id
+    neon.schedules.put(project, sandbox.branch_id, [NIGHTLY])
+    sandbox.move_clock(24 * 3600)
+    wait_until(lambda: neon.snapshots.list(project), "the nightly snapshot")
+    oldest = neon.snapshots.list(project)[-1]
+    assert (oldest.manual, oldest.source_branch_id) == (False, sandbox.branch_id)
+    assert oldest.timestamp is not None
+    assert oldest.timestamp.hour == NIGHTLY.hour
+    assert oldest.expires_at is not None
+    assert abs(oldest.expires_at - oldest.timestamp - timedelta(days=7)) < timedelta(days=1)
