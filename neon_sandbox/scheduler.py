@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from neon_sandbox.api.rules import check_point
-from neon_sandbox.api.snapshots import new_snapshot, schedule_snapshot
+from neon_sandbox.api.snapshots import begin_snapshot
 from neon_sandbox.entities import BackupSchedule, Branch, Project
 from neon_sandbox.plane import Plane
 from neon_sandbox.problems import ApiProblem
@@ -87,6 +87,5 @@ def _begin(plane: Plane, schedule: BackupSchedule, slot: Slot, now: datetime) ->
     except ApiProblem as problem:
         log.info("no snapshot of %s at %s: %s", branch.name, slot.moment, problem.message)
         return False
-    snapshot = new_snapshot(plane, branch, point, name=None, expires_at=slot.expires_at, manual=False)
-    schedule_snapshot(plane, snapshot, branch, point)
+    begin_snapshot(plane, branch, point, name=None, expires_at=slot.expires_at, manual=False)
     return True

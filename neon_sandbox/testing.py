@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neon_sandbox.api.snapshots import new_snapshot, schedule_snapshot
+from neon_sandbox.api.snapshots import begin_snapshot
 from neon_sandbox.app import App
 from neon_sandbox.entities import Branch, Operation, Snapshot
 from neon_sandbox.faults import Fault, Faults, fault_from
@@ -122,8 +122,7 @@ class RunningSandbox:
         plane, point = self.sandbox.plane, Point(timestamp=timestamp)
         with plane.store.transaction():
             branch = plane.store.must(Branch, branch_id or self.branch_id)
-            snapshot = new_snapshot(plane, branch, point, name=name)
-            schedule_snapshot(plane, snapshot, branch, point)
+            snapshot, _ = begin_snapshot(plane, branch, point, name=name)
         while not (taken := plane.store.must(Snapshot, snapshot.id)).ready:
             time.sleep(0.005)
         return taken

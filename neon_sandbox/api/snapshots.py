@@ -51,8 +51,9 @@ def create_snapshot(plane: Plane, request: Request, project_id: str, branch_id: 
         plane.refuse_if_locked(project_id)
         refuse_too_many_snapshots(plane, project_id)
         check_point(plane, project, branch, point)
-        snapshot = new_snapshot(plane, branch, point, name=name, slug=slug, expires_at=expires_at)
-        operations = schedule_snapshot(plane, snapshot, branch, point, request.effects)
+        snapshot, operations = begin_snapshot(
+            plane, branch, point, name=name, slug=slug, expires_at=expires_at, effects=request.effects
+        )
     return Reply(200, {"snapshot": shapes.snapshot(snapshot), "operations": shapes.operations(operations)})
 
 
@@ -89,7 +90,7 @@ def delete_snapshot(plane: Plane, request: Request, project_id: str, snapshot_id
     return Reply(202, {"operations": shapes.operations(operations)})
 
 
-def new_snapshot(
+def begin_snapshot(
     plane: Plane,
     branch: Branch,
     point: Point,
@@ -98,10 +99,16 @@ def new_snapshot(
     slug: str | None = None,
     expires_at: datetime | None = None,
     manual: bool = True,
-) -> Snapshot:
-    """On record, with the roles and databases of its moment; its data are still to be made."""
+    effects: Mapping[str, Any] | None = None,
+) -> tuple[Snapshot, list[Operation]]:
+    """On record, with the roles and databases of its moment; its data are made by a job.
+
+    The head is the moment of this call, whenever the job comes to it. Part of the caller's transaction; raises 423.
+    """
     moment = plane.moment()
-    return Snapshot(
+    if point.is_head:
+        point = Point(timestamp=moment)
+    snapshot = Snapshot(
         id=ids.snapshot_id(),
         project_id=branch.project_id,
         source_branch_id=branch.id,
@@ -115,11 +122,6 @@ def new_snapshot(
         expires_at=expires_at,
         catalog=_catalog_at(plane, branch.id, point.timestamp),
     )
-
-
-def schedule_snapshot(
-    plane: Plane, snapshot: Snapshot, branch: Branch, point: Point, effects: Mapping[str, Any] | None = None
-) -> list[Operation]:
     arguments = {
         "snapshot_id": snapshot.id,
         "source_node_id": branch.node_id,
@@ -129,7 +131,7 @@ def schedule_snapshot(
     planned = [Planned("create_timeline", branch.id)]
     operations = plane.schedule(branch.project_id, "create_snapshot", planned, arguments, effects)
     plane.store.put(snapshot)
-    return operations
+    return snapshot, operations
 
 
 def _generated_name(plane: Plane, branch: Branch, moment: datetime, *, manual: bool) -> str:
