@@ -11,10 +11,12 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from neon_sandbox import keys
-from neon_sandbox.api.request import Reply, Request, query_of
+from neon_sandbox.access import refuse_beyond
+from neon_sandbox.api.request import Handler, Reply, Request, query_of
 from neon_sandbox.api.routes import CONTROL, NEON, Routes
 from neon_sandbox.entities import Key
 from neon_sandbox.faults import Fault, without_fields
+from neon_sandbox.limits import RateLimits
 from neon_sandbox.problems import ApiProblem, locked
 from neon_sandbox.sandbox import Sandbox
 from neon_sandbox.traffic import Exchange, Observer
@@ -37,6 +39,7 @@ class App:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
+        self.limits = RateLimits()
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         request = _request_from(environ)
@@ -87,7 +90,12 @@ class App:
         key = self._key(request)
         if key is None or key.revoked_at is not None:
             raise ApiProblem(401, "supplied credentials do not pass authentication")
-        return _dispatch(NEON, self._sandbox.plane, replace(request, key_kind=key.kind))
+        refuse_beyond(key, request)
+        handler, ids = _route(NEON, request)
+        if self._sandbox.plane.settings.rate_limits:
+            consumption = request.path.startswith("/consumption_history")
+            self.limits.admit(key.id, handler.__name__, consumption=consumption)
+        return handler(self._sandbox.plane, replace(request, key_kind=key.kind, key_project_id=key.project_id), **ids)
 
     def _control(self, request: Request) -> Reply:
         return self._answered(request, lambda: self._dispatch_control(request))
@@ -96,7 +104,8 @@ class App:
         # A revoked key still steers the sandbox: it is what the tests hold that revoked it.
         if self._key(request) is None:
             raise ApiProblem(401, "a key of the sandbox is required")
-        return _dispatch(CONTROL, self._sandbox, request)
+        handler, ids = _route(CONTROL, request)
+        return handler(self._sandbox, request, **ids)
 
     def _key(self, request: Request) -> Key | None:
         return keys.key_of(self._sandbox.plane.store, request.headers.get("authorization", ""))
@@ -200,13 +209,13 @@ class App:
         return drip
 
 
-def _dispatch(routes: Routes, context: object, request: Request) -> Reply:
+def _route(routes: Routes, request: Request) -> tuple[Handler, dict[str, str]]:
     known_path = False
     for method, pattern, handler in routes:
         if found := pattern.fullmatch(request.path):
             known_path = True
             if method == request.method:
-                return handler(context, request, **found.groupdict())
+                return handler, found.groupdict()
     raise ApiProblem(405, "method not allowed") if known_path else ApiProblem(404, "this route does not exist")
 
 

@@ -82,12 +82,16 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--history-seconds",
         type=int,
-        default=86_400,
         metavar="N",
-        help="history window of the first project (default: 86400)",
+        help="history window of the first project (default: by the plan, 86400 or on free 21600)",
     )
     parser.add_argument("--operation-seconds", type=float, metavar="N", help="every operation takes at least this long")
     parser.add_argument("--connection-uri", metavar="URI", help="answer this URI for every branch (for --storage none)")
+    parser.add_argument(
+        "--rate-limits",
+        action=argparse.BooleanOptionalAction,
+        help="answer 429 above 700 calls a minute or 40 a second on a route (default: yes, or as it was)",
+    )
     parser.add_argument(
         "--track-commit-timestamp",
         action=argparse.BooleanOptionalAction,
@@ -134,7 +138,9 @@ def _run_serve(options: argparse.Namespace) -> int:
                 track_commit_timestamp=options.track_commit_timestamp,
             )
         )
-        wanted = {name: getattr(options, name) for name in ("plan", "operation_seconds", "connection_uri")}
+        wanted = {
+            name: getattr(options, name) for name in ("plan", "operation_seconds", "connection_uri", "rate_limits")
+        }
         sandbox.change_settings({name: value for name, value in wanted.items() if value is not None})
         ready = _ready(sandbox, options)
         server = stack.enter_context(serving(App(sandbox), options.port))

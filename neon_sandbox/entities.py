@@ -61,6 +61,9 @@ class Branch(Stored):
     restored_as: str | None = None
     finalized_at: datetime | None = None
     detached: bool = False
+    accessed_at: datetime | None = None
+    history_from_lsn: int | None = None
+    init_source: str = "parent-data"
     created_by: str = "local"
 
 
@@ -138,12 +141,13 @@ class Job(Stored):
 
 @dataclass(frozen=True)
 class Key(Stored):
-    """`id` is the SHA-256 of the key."""
+    """`id` is the SHA-256 of the key. `project_id` is what a key of the kind `project` is limited to."""
 
     label: str
     kind: str
     created_at: datetime
     revoked_at: datetime | None = None
+    project_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -224,6 +228,9 @@ class Settings(Stored):
     snapshot_cap: int | None = None
     detach_after_seconds: float | None = 3600.0
     detach_failure: dict[str, Any] | None = None
+    protected_cap: int | None = None
     refuse_restore_of_protected: bool = True
+    rate_limits: bool = True
+    availability_checks_every_seconds: float = 0.0
     connection_uri: str | None = None
     connection_uris: dict[str, str] = field(default_factory=dict)

@@ -15,8 +15,8 @@ def new_key() -> str:
     return f"napi_{secrets.token_hex(24)}"
 
 
-def add_key(store: Store, key: str, *, label: str, kind: str) -> Key:
-    entity = Key(id=_digest(key), label=label, kind=kind, created_at=times.now())
+def add_key(store: Store, key: str, *, label: str, kind: str, project_id: str | None = None) -> Key:
+    entity = Key(id=_digest(key), label=label, kind=kind, created_at=times.now(), project_id=project_id)
     store.put(entity)
     return entity
 

@@ -32,6 +32,7 @@ BRANCH_CAPS = {"free": 10, "launch": 5000, "scale": 5000}
 SNAPSHOT_CAPS = {"free": 1, "launch": 100, "scale": 100}
 # A point at the very edge of the window was in it when it was asked for.
 WINDOW_GRACE = timedelta(minutes=5)
+PROTECTED_CAPS = {"free": 0, "launch": 2, "scale": 5}
 HISTORY_CAPS_SECONDS = {"free": 21_600, "launch": 604_800, "scale": 2_592_000}
 HISTORY_DEFAULT_SECONDS = {"free": 21_600, "launch": 86_400, "scale": 86_400}
 
@@ -146,6 +147,10 @@ class Plane:
     def branch_cap(self) -> int:
         settings = self.settings
         return settings.branch_cap if settings.branch_cap is not None else BRANCH_CAPS[settings.plan]
+
+    def protected_cap(self) -> int:
+        settings = self.settings
+        return settings.protected_cap if settings.protected_cap is not None else PROTECTED_CAPS[settings.plan]
 
     def snapshot_cap(self) -> int:
         """How many snapshots a project can hold that no schedule took."""

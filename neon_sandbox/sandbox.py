@@ -13,12 +13,14 @@ from typing import Any
 from neon_sandbox import keys, snapshot_keeper
 from neon_sandbox.api.branches import schedule_deletion
 from neon_sandbox.api.endpoints import new_endpoint
+from neon_sandbox.archiving import archive_unused
 from neon_sandbox.calls import Calls
+from neon_sandbox.chores import Chores
 from neon_sandbox.clock import Clock
 from neon_sandbox.entities import Branch, Endpoint, Operation, Project, Settings
 from neon_sandbox.faults import Faults
 from neon_sandbox.new_project import Wanted, entities_of
-from neon_sandbox.plane import ROOT_CAPS, Plane, Planned
+from neon_sandbox.plane import HISTORY_DEFAULT_SECONDS, ROOT_CAPS, Plane, Planned
 from neon_sandbox.problems import ApiProblem
 from neon_sandbox.scheduler import Scheduler
 from neon_sandbox.storage.base import Storage
@@ -37,6 +39,8 @@ class Sandbox:
         self.faults = Faults()
         self.calls = Calls()
         self.stopping = threading.Event()
+        self._tidying = threading.Lock()
+        self._own_chores = Chores(self.plane)
         self._workers = Workers(self.plane)
         self._scheduler = Scheduler(self.plane, self.stopping)
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper", daemon=True)
@@ -62,9 +66,11 @@ class Sandbox:
         self.plane.store.close()
 
     def create_project(
-        self, *, name: str, databases: Sequence[str], role_name: str = OWNER_ROLE, history_seconds: int = 86_400
+        self, *, name: str, databases: Sequence[str], role_name: str = OWNER_ROLE, history_seconds: int | None = None
     ) -> Project:
-        """A project with a root branch `main`, its compute running, and these databases."""
+        """A project with a root branch `main`, its compute running, and these databases; the window by the plan."""
+        if history_seconds is None:
+            history_seconds = HISTORY_DEFAULT_SECONDS[self.plane.settings.plan]
         made = entities_of(
             self.plane,
             Wanted(name=name, role_name=role_name, database_names=databases, history_seconds=history_seconds),
@@ -113,8 +119,11 @@ class Sandbox:
         """Lets that much time pass at once; returns the new time. Raises ValueError when it would run backwards."""
         return self.plane.clock.move(seconds)
 
-    def add_key(self, key: str, *, label: str, kind: str = "organisation") -> None:
-        keys.add_key(self.plane.store, key, label=label, kind=kind)
+    def add_key(self, key: str, *, label: str, kind: str = "organisation", project_id: str | None = None) -> None:
+        """A key of the kind `project` is limited to that project, by default to the first one."""
+        if kind == "project" and project_id is None:
+            project_id = self.plane.store.find(Project)[0].id
+        keys.add_key(self.plane.store, key, label=label, kind=kind, project_id=project_id)
 
     def ensure_key(self, key: str, *, label: str) -> None:
         """As add_key, but a key that is known keeps what it is, revoked or not."""
@@ -123,6 +132,11 @@ class Sandbox:
 
     def _keep_house(self) -> None:
         while not self.stopping.wait(HOUSEKEEPING_SECONDS):
+            self.tidy()
+
+    def tidy(self) -> None:
+        """One round of housekeeping, as it happens every half second anyway."""
+        with self._tidying:
             for chore in self._chores():
                 try:
                     chore()
@@ -133,6 +147,9 @@ class Sandbox:
         plane = self.plane
         return [
             self._delete_expired,
+            lambda: archive_unused(plane),
+            self._own_chores.check_availability,
+            self._own_chores.forget_operations,
             lambda: snapshot_keeper.remove_expired(plane),
             lambda: snapshot_keeper.detach_restored(plane),
             plane.collect,

@@ -96,9 +96,10 @@ class RunningSandbox:
         """Changes settings (operation_seconds, plan, root_cap, connection_uri, ...) and returns all."""
         return vars(self.sandbox.change_settings(changes))
 
-    def add_key(self, label: str, kind: str = "organisation") -> str:
+    def add_key(self, label: str, kind: str = "organisation", *, project_id: str | None = None) -> str:
+        """One of the kind `project` is limited to `project_id`, by default to the first project."""
         key = new_key()
-        self.sandbox.add_key(key, label=label, kind=kind)
+        self.sandbox.add_key(key, label=label, kind=kind, project_id=project_id)
         return key
 
     def dsn(self, branch_id: str | None = None, *, database: str | None = None) -> str:
@@ -148,8 +149,9 @@ def running_sandbox(
         sandbox = stack.enter_context(
             opened_sandbox(directory, storage=storage, track_commit_timestamp=track_commit_timestamp)
         )
+        # Tests poll far more often than a client may.
+        sandbox.change_settings({"rate_limits": False, **settings})
         project, branch = sandbox.ensure_project(databases=databases)
-        sandbox.change_settings(settings)
         api_key = new_key()
         sandbox.add_key(api_key, label="first")
         app = App(sandbox)

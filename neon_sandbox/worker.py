@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from neon_sandbox.entities import Job, Operation, Project
-from neon_sandbox.jobs import KINDS, JobKind
+from neon_sandbox.jobs import KINDS, JobKind, settle_of
 from neon_sandbox.plane import Plane
 
 log = logging.getLogger(__name__)
+LONGEST_PAUSE_SECONDS = 0.1
 
 
 class Interrupted(Exception):
@@ -106,7 +107,7 @@ class Workers:
         wanted = self._plane.settings.operation_seconds + operation.extra_seconds
         self._pause(wanted - (time.monotonic() - started))
         with self._plane.store.transaction():
-            if settle := kind.settle.get(operation.action):
+            if settle := settle_of(kind, operation.action):
                 settle(self._plane, job)
             self._note(operation, status="finished", error=None, retry_at=None)
             if operation.id == job.operation_ids[-1]:
@@ -114,20 +115,22 @@ class Workers:
                 self._plane.store.remove(job)
 
     def _fail_for_a_while(self, operation: Operation) -> Operation:
+        """Until the moment that `retry_at` tells, which comes sooner when the sandbox's clock is moved."""
         failure = operation.failure or {}
-        seconds = float(failure.get("seconds", 1))
         message = str(failure.get("error", "compute node could not be reached"))
+        retry_at = self._plane.moment() + timedelta(seconds=float(failure.get("seconds", 1)))
         operation = self._note(
             operation,
             status="failed",
             error=message,
             failures_count=operation.failures_count + 1,
-            retry_at=self._plane.moment() + timedelta(seconds=seconds),
+            retry_at=retry_at,
         )
-        self._pause(seconds)
+        while (remaining := (retry_at - self._plane.clock.now()).total_seconds()) > 0:
+            self._pause(min(remaining, LONGEST_PAUSE_SECONDS))
         if failure.get("final"):
             raise RuntimeError(message)
-        return self._note(operation, status="running")
+        return self._note(operation, status="running", error=None, retry_at=None)
 
     def _give_up(self, kind: JobKind, job: Job, error: str) -> None:
         try:

@@ -8,6 +8,7 @@ from neon_sandbox.api import paging, shapes
 from neon_sandbox.api.projects import find_project
 from neon_sandbox.api.request import Reply, Request, flag_of, text_of
 from neon_sandbox.api.rules import (
+    refuse_another_protected,
     refuse_taken_name,
     seconds_until,
     wanted_expiry,
@@ -58,6 +59,7 @@ def update_branch(plane: Plane, request: Request, project_id: str, branch_id: st
             changes["name"] = name
         if (protected := flag_of(wanted, "protected")) is not None:
             changes["protected"] = protected
+            _check_protection(plane, branch, wanted, protected=protected)
         if "expires_at" in wanted:
             changes |= _changed_expiry(plane, branch, wanted)
         plane.refuse_if_locked(project_id)
@@ -107,6 +109,14 @@ def _changed_expiry(plane: Plane, branch: Branch, wanted: Mapping[str, Any]) -> 
     if branch.default or branch.protected or plane.children(branch.id):
         raise ApiProblem(422, "default, protected and parent branches can not expire")
     return {"expires_at": expires_at, "ttl_interval_seconds": seconds_until(plane, expires_at)}
+
+
+def _check_protection(plane: Plane, branch: Branch, wanted: Mapping[str, Any], *, protected: bool) -> None:
+    if not protected or branch.protected:
+        return
+    refuse_another_protected(plane, branch.project_id)
+    if wanted.get("expires_at", branch.expires_at) is not None:
+        raise ApiProblem(422, "default, protected and parent branches can not expire")
 
 
 def _refuse_needed(plane: Plane, branch: Branch) -> None:

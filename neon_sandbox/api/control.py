@@ -7,7 +7,7 @@ from dataclasses import asdict
 from neon_sandbox import keys, problems, times
 from neon_sandbox.api import shapes
 from neon_sandbox.api.catalog import find_role
-from neon_sandbox.api.projects import shown
+from neon_sandbox.api.projects import find_project, shown
 from neon_sandbox.api.request import Reply, Request, text_of
 from neon_sandbox.entities import Branch, Key, Project
 from neon_sandbox.faults import fault_from
@@ -66,7 +66,10 @@ def add_key(sandbox: Sandbox, request: Request) -> Reply:
     if kind not in keys.KINDS:
         raise ApiProblem(400, f"kind must be one of: {', '.join(keys.KINDS)}")
     key = text_of(body, "key") or keys.new_key()
-    keys.add_key(sandbox.plane.store, key, label=label, kind=kind)
+    project_id = text_of(body, "project_id")
+    if project_id is not None:
+        find_project(sandbox.plane, project_id)
+    sandbox.add_key(key, label=label, kind=kind, project_id=project_id)
     return Reply(201, {"key": key, "label": label, "kind": kind})
 
 

@@ -9,6 +9,7 @@ from neon_sandbox.api import shapes
 from neon_sandbox.api.endpoint_changes import changes_of
 from neon_sandbox.api.projects import find_project
 from neon_sandbox.api.request import Reply, Request, text_of
+from neon_sandbox.archiving import Access, access
 from neon_sandbox.entities import Branch, Endpoint, Project
 from neon_sandbox.plane import Plane, Planned
 from neon_sandbox.problems import ApiProblem
@@ -88,7 +89,7 @@ def _check_wanted(plane: Plane, branch: Branch, wanted: Mapping[str, Any]) -> No
         raise ApiProblem(422, "only read_write endpoints are available in the local sandbox")
     if plane.endpoint_of(branch.id) is not None:
         raise ApiProblem(409, "read-write endpoint already exists")
-    if branch.current_state != "ready":
+    if branch.current_state not in ("ready", "archived"):
         raise ApiProblem(422, "branch not ready yet")
 
 
@@ -161,13 +162,17 @@ def _switch(plane: Plane, request: Request, project_id: str, endpoint_id: str, *
 def _schedule(
     plane: Plane, kind: str, actions: Sequence[str], endpoint: Endpoint, effects: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
+    """A compute that starts is a use of its branch, and brings it back when it was archived."""
+    starts = "start_compute" in actions
+    needed = access(plane, plane.store.must(Branch, endpoint.branch_id)) if starts else Access([], [])
     operations = plane.schedule(
         endpoint.project_id,
         kind,
-        [Planned(action, endpoint.branch_id, endpoint.id) for action in actions],
+        [*needed.planned, *(Planned(action, endpoint.branch_id, endpoint.id) for action in actions)],
         {
             "endpoint_id": endpoint.id,
             "branch_id": endpoint.branch_id,
+            "unarchived_ids": needed.branch_ids,
             "released_node_id": endpoint.node_id,
             "node_ids": [endpoint.node_id],
             "state_before": endpoint.current_state if endpoint.current_state != "init" else "idle",

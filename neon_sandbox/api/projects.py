@@ -48,6 +48,8 @@ def list_projects(plane: Plane, request: Request) -> Reply:
     found = plane.store.find(Project, lambda p: p.org_id == org_id and (search in p.name or search in p.id))
     if request.query.get("recoverable") == "true":
         found = []  # a deleted project is gone here
+    if request.key_project_id is not None:
+        found = [project for project in found if project.id == request.key_project_id]
     page = paging.page_after_id(request, found, lambda project: project.id, maximum=400)
     body: dict[str, Any] = {
         "projects": [shapes.project_item(project, plane.settings.plan) for project in page],

@@ -22,6 +22,7 @@ class Request:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     effects: Mapping[str, Any] = field(default_factory=dict)
     key_kind: str = ""
+    key_project_id: str | None = None
 
     def body(self) -> dict[str, Any]:
         """The JSON object sent, {} when there is none."""
@@ -62,7 +63,11 @@ class Reply:
 
 
 def query_of(text: str) -> dict[str, str]:
-    return dict(parse_qsl(text, keep_blank_values=True))
+    """A parameter that is repeated becomes one list with commas, which is the other way to give a list."""
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        query[name] = f"{query[name]},{value}" if name in query else value
+    return query
 
 
 def text_of(values: Mapping[str, Any], name: str) -> str | None:

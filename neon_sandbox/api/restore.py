@@ -21,6 +21,7 @@ from neon_sandbox.api.rules import (
     refuse_unready,
 )
 from neon_sandbox.api.snapshot_rules import refuse_history_of_restored, refuse_reset_after_snapshot_restore
+from neon_sandbox.archiving import Access, access
 from neon_sandbox.entities import Branch, Operation
 from neon_sandbox.jobs import point_arguments
 from neon_sandbox.plane import Plane, Planned
@@ -52,7 +53,8 @@ def restore_branch(plane: Plane, request: Request, project_id: str, branch_id: s
         if restore.preserve_under_name is not None:
             refuse_taken_name(plane, project_id, restore.preserve_under_name)
             refuse_too_many(plane, project_id, another_root=target.parent_id is None)
-        operations = _accept(plane, restore, request.effects)
+        needed = access(plane, target, restore.source)
+        operations = _accept(plane, restore, needed, request.effects)
         restored = plane.store.must(Branch, target.id)
     return Reply(200, {"branch": shapes.branch(restored), "operations": shapes.operations(operations)})
 
@@ -90,7 +92,7 @@ def _refuse_forbidden(plane: Plane, restore: Restore) -> None:
             raise ApiProblem(422, restriction.get("reason", "the branch can not be restored"))
 
 
-def _accept(plane: Plane, restore: Restore, effects: Mapping[str, Any]) -> list[Operation]:
+def _accept(plane: Plane, restore: Restore, needed: Access, effects: Mapping[str, Any]) -> list[Operation]:
     target = restore.target
     catalog_before = {
         "roles": [asdict(role) for role in plane.roles(target.id)],
@@ -101,7 +103,7 @@ def _accept(plane: Plane, restore: Restore, effects: Mapping[str, Any]) -> list[
     restored = _point_to_new_data(plane, restore, preserved, node_id)
     if not restore.from_itself or restore.point.timestamp is not None:
         _replace_catalog(plane, restore)
-    return _schedule(plane, restore, restored, preserved, node_id, catalog_before, effects)
+    return _schedule(plane, restore, restored, preserved, node_id, catalog_before, needed, effects)
 
 
 def _preserve(plane: Plane, restore: Restore) -> Branch:
@@ -120,6 +122,7 @@ def _preserve(plane: Plane, restore: Restore) -> Branch:
         updated_at=moment,
         state_changed_at=moment,
         history_from=target.history_from,
+        history_from_lsn=target.history_from_lsn,
         current_state="init",
         pending_state="ready",
         kept_for_history=target.parent_id is None and not restore.from_itself,
@@ -167,16 +170,18 @@ def _schedule(
     preserved: Branch | None,
     node_id: str,
     catalog_before: Mapping[str, Any],
+    needed: Access,
     effects: Mapping[str, Any],
 ) -> list[Operation]:
     target = restore.target
     endpoint = plane.endpoint_of(target.id)
     was_active = endpoint is not None and endpoint.current_state == "active"
-    planned = [Planned("create_branch", target.id)]
+    planned = [*needed.planned, Planned("create_branch", target.id)]
     if endpoint is not None:
         planned.append(Planned("start_compute" if was_active else "apply_config", target.id, endpoint.id))
     arguments = {
         "branch_id": target.id,
+        "unarchived_ids": needed.branch_ids,
         "node_id": node_id,
         "old_node_id": target.node_id,
         "source_node_id": restore.source.node_id,

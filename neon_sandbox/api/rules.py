@@ -34,6 +34,8 @@ def check_point(plane: Plane, project: Project, source: Branch, point: Point) ->
         raise ApiProblem(400, "the project keeps no history")
     if point.timestamp is not None:
         _check_time(plane, project, source, point.timestamp)
+    if point.lsn is not None:
+        _check_lsn(source, point.lsn)
     plane.storage.check(source.node_id, point)
 
 
@@ -51,6 +53,12 @@ def _check_time(plane: Plane, project: Project, source: Branch, timestamp: datet
         raise ApiProblem(400, "the given timestamp is before the branch existed")
 
 
+def _check_lsn(source: Branch, lsn: int) -> None:
+    begins = [begin for begin in (source.parent_lsn, source.history_from_lsn) if begin is not None]
+    if begins and lsn < max(begins):
+        raise ApiProblem(400, "the given LSN is before the branch existed")
+
+
 def refuse_taken_name(plane: Plane, project_id: str, name: str, *, but: Branch | None = None) -> None:
     if len(name) > 256:
         raise ApiProblem(400, "invalid request: name must have 1 to 256 characters")
@@ -66,6 +74,14 @@ def refuse_too_many(plane: Plane, project_id: str, *, another_root: bool) -> Non
     roots = sum(branch.parent_id is None for branch in branches)
     if another_root and roots >= plane.root_cap():
         raise ApiProblem(422, "root branches limit exceeded", "ROOT_BRANCHES_LIMIT_EXCEEDED")
+
+
+def refuse_another_protected(plane: Plane, project_id: str) -> None:
+    cap = plane.protected_cap()
+    if cap == 0:
+        raise ApiProblem(403, "protected branches are not available on this plan")
+    if sum(branch.protected for branch in plane.branches(project_id)) >= cap:
+        raise ApiProblem(422, f"protected branches limit exceeded: this plan allows {cap}")
 
 
 def wanted_expiry(plane: Plane, wanted: Mapping[str, Any]) -> datetime | None:

@@ -12,6 +12,7 @@ from neon_sandbox.api.projects import find_project
 from neon_sandbox.api.request import Reply, Request
 from neon_sandbox.api.rules import check_point, read_point
 from neon_sandbox.api.schema_json import tables_of
+from neon_sandbox.archiving import bring_back_for_reading
 from neon_sandbox.entities import Branch
 from neon_sandbox.plane import Plane
 from neon_sandbox.problems import ApiProblem
@@ -58,6 +59,7 @@ def _schema(plane: Plane, branch: Branch, database_name: str, point: Point) -> s
     # At an earlier moment the database may have been there and be gone by now.
     if point.is_head:
         find_database(plane, branch.id, database_name)
+    bring_back_for_reading(plane, branch)
     return _RESTRICT.sub("", plane.storage.schema(branch.node_id, database_name, point))
 
 

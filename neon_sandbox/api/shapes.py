@@ -100,7 +100,7 @@ def branch(entity: Branch) -> dict[str, Any]:
             "created_at": times.shown(entity.created_at),
             "updated_at": times.shown(entity.updated_at),
             "created_by": {"name": entity.created_by, "image": ""},
-            "init_source": "parent-data",
+            "init_source": entity.init_source,
             "expires_at": times.shown(entity.expires_at),
             "ttl_interval_seconds": entity.ttl_interval_seconds,
             "last_reset_at": times.shown(entity.last_reset_at),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from neon_sandbox.jobs import branches, catalog, endpoints, projects, restore, snapshots
-from neon_sandbox.jobs.kind import JobKind, point_arguments
+from neon_sandbox.jobs import archiving, branches, catalog, endpoints, projects, restore, snapshots
+from neon_sandbox.jobs.kind import JobKind, Step, point_arguments
 
-__all__ = ["KINDS", "JobKind", "point_arguments"]
+__all__ = ["KINDS", "JobKind", "point_arguments", "settle_of"]
 
 KINDS: Mapping[str, JobKind] = {
+    **archiving.KINDS,
     **branches.KINDS,
     **restore.KINDS,
     **endpoints.KINDS,
@@ -18,3 +19,9 @@ KINDS: Mapping[str, JobKind] = {
     **projects.KINDS,
     "foreign": JobKind(),
 }
+# Operations that go in front of other work: what they mean does not depend on the kind of job.
+_EVERYWHERE: Mapping[str, Step] = {"timeline_unarchive": archiving.brought_back}
+
+
+def settle_of(kind: JobKind, action: str) -> Step | None:
+    return kind.settle.get(action) or _EVERYWHERE.get(action)

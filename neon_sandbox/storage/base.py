@@ -91,8 +91,8 @@ class Storage(Protocol):
     def cut_sessions(self, node_id: str) -> None:
         """Ends what clients have open."""
 
-    def empty_tables(self, node_id: str, databases: Sequence[Database]) -> None:
-        """Leaves the structure without the rows."""
+    def empty_tables(self, node_id: str, databases: Sequence[Database]) -> int:
+        """Leaves the structure without the rows; returns the LSN behind which there are none."""
 
     def unneeded(self, needed: Mapping[str, datetime]) -> list[str]:
         """Nodes that can go. `needed` are those in use, each with the oldest moment to be reached from it. Quick."""

@@ -93,8 +93,8 @@ class NoStorage:
     def cut_sessions(self, node_id: str) -> None:
         pass
 
-    def empty_tables(self, node_id: str, databases: Sequence[Database]) -> None:
-        pass
+    def empty_tables(self, node_id: str, databases: Sequence[Database]) -> int:
+        return lsn_at(self._clock.now())
 
     def unneeded(self, needed: Mapping[str, datetime]) -> list[str]:
         return []

@@ -167,11 +167,13 @@ class PostgresStorage:
             with self.nodes.connection(node_id) as connection:
                 catalog.cut_sessions(connection)
 
-    def empty_tables(self, node_id: str, databases: Sequence[Database]) -> None:
-        with self.nodes.connection(node_id):
+    def empty_tables(self, node_id: str, databases: Sequence[Database]) -> int:
+        with self.nodes.connection(node_id) as whole:
             for database in databases:
                 with self._connected(node_id, database.name) as connection:
                     catalog.empty_tables(connection)
+            row = whole.execute("select pg_current_wal_flush_lsn() - '0/0'").fetchone()
+        return int(row[0]) if row else 0
 
     def _connected(self, node_id: str, database_name: str) -> psycopg.Connection:
         return psycopg.connect(self.nodes.dsn(node_id, database_name), autocommit=True, connect_timeout=10)
