@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -53,7 +54,7 @@ def watch(request, pinned_packages) -> Watch:
     return found
 
 
-def answered(body: object, status: int = 200, path: str = f"{BRANCHES}/br-a/roles", **more: str) -> Exchange:
+def answered(body: object, status: int = 200, path: str = f"{BRANCHES}/br-a/roles", **more: Any) -> Exchange:
     text = body if isinstance(body, str) else json.dumps(body)
     return replace(Exchange("GET", path, status, content_type="application/json", body=text), **more)
 
@@ -184,7 +185,7 @@ def test_what_a_child_answered_wrongly_fails_the_run(tmp_path, watch):
     log = tmp_path / "traffic.jsonl"
     log.write_text(answered({"roles": [{}]}).as_line())
     own = Watch(watch.traffic, log)
-    session = argparse.Namespace(exitstatus=pytest.ExitCode.OK)
+    session: Any = argparse.Namespace(exitstatus=pytest.ExitCode.OK)
     own.pytest_sessionfinish(session)
     assert session.exitstatus == pytest.ExitCode.TESTS_FAILED
     assert "roles.0" in own.left_over[0]
