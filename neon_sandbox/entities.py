@@ -108,6 +108,16 @@ class Database(Stored):
 
 
 @dataclass(frozen=True)
+class CatalogState(Stored):
+    """The roles and databases of a branch from this moment on, until its next state."""
+
+    branch_id: str
+    at: datetime
+    roles: list[dict[str, Any]]
+    databases: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Operation(Stored):
     project_id: str
     branch_id: str | None

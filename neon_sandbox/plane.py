@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from neon_sandbox import problems
+from neon_sandbox import catalog_history, problems
 from neon_sandbox.clock import Clock
 from neon_sandbox.entities import (
     UNFINISHED,
@@ -182,19 +182,15 @@ class Plane:
 
     def copy_catalog(self, source_id: str, target_id: str, *, until: datetime | None) -> None:
         """Gives a branch the roles and databases that another one had at that moment."""
-        for role in self.roles(source_id):
-            if until is None or role.created_at <= until:
-                self.store.put(replace(role, id=f"{target_id}/{role.name}", branch_id=target_id))
-        for database in self.databases(source_id):
-            if until is None or database.created_at <= until:
-                self.store.put(replace(database, id=f"{target_id}/{database.name}", branch_id=target_id))
+        found = catalog_history.catalog_at(self.store, source_id, until)
+        catalog_history.replace_catalog(self.store, target_id, found)
 
     def remove_branch(self, branch: Branch) -> None:
         endpoint = self.endpoint_of(branch.id)
         if endpoint is not None:
             self.store.remove(endpoint)
-        for entity in self.catalog(branch.id):
-            self.store.remove(entity)
+        catalog_history.replace_catalog(self.store, branch.id, ())
+        catalog_history.replace_history(self.store, branch.id, ())
         if schedule := self.store.get(BackupSchedule, branch.id):
             self.store.remove(schedule)
         self.store.remove(branch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from neon_sandbox import problems
+from neon_sandbox import catalog_history, problems
 from neon_sandbox.api.branches import find_branch
 from neon_sandbox.api.endpoints import find_endpoint
 from neon_sandbox.api.projects import find_project
@@ -62,7 +62,8 @@ def _default_branch(plane: Plane, project_id: str) -> Branch:
 def schedule_change(
     plane: Plane, request: Request, branch: Branch, kind: str, arguments: dict[str, Any]
 ) -> list[Operation]:
-    """A change of roles or databases: one apply_config on the branch's data."""
+    """A change of roles or databases: one apply_config on the branch's data. To be called before the change."""
+    catalog_history.note_beginning(plane.store, branch.id, branch.history_from)
     arguments = {"branch_id": branch.id, "node_id": branch.node_id, "node_ids": [branch.node_id], **arguments}
     return plane.schedule(branch.project_id, kind, [Planned("apply_config", branch.id)], arguments, request.effects)
 

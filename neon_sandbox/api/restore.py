@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from neon_sandbox import ids, problems
+from neon_sandbox import catalog_history, ids, problems
 from neon_sandbox.api import shapes
 from neon_sandbox.api.branches import find_branch
 from neon_sandbox.api.projects import find_project
@@ -95,8 +95,8 @@ def _refuse_forbidden(plane: Plane, restore: Restore) -> None:
 def _accept(plane: Plane, restore: Restore, needed: Access, effects: Mapping[str, Any]) -> list[Operation]:
     target = restore.target
     catalog_before = {
-        "roles": [asdict(role) for role in plane.roles(target.id)],
-        "databases": [asdict(database) for database in plane.databases(target.id)],
+        **catalog_history.kept(plane.catalog(target.id)),
+        "states": [asdict(state) for state in catalog_history.states(plane.store, target.id)],
     }
     preserved = _preserve(plane, restore) if restore.preserve_under_name else None
     node_id = new_node_id()
@@ -129,6 +129,8 @@ def _preserve(plane: Plane, restore: Restore) -> Branch:
     )
     plane.store.put(preserved)
     plane.copy_catalog(target.id, preserved.id, until=None)
+    history = catalog_history.states(plane.store, target.id)
+    catalog_history.replace_history(plane.store, preserved.id, history)
     for child in plane.children(target.id):
         plane.change_branch(child, parent_id=preserved.id)
     return preserved
@@ -151,16 +153,11 @@ def _point_to_new_data(plane: Plane, restore: Restore, preserved: Branch | None,
 
 
 def _replace_catalog(plane: Plane, restore: Restore) -> None:
-    """Roles and databases go back as well. From its own history a branch loses what is younger than the point."""
-    target, until = restore.target, restore.point.timestamp
-    if restore.from_itself:
-        for entity in plane.catalog(target.id):
-            if until is not None and entity.created_at > until:
-                plane.store.remove(entity)
-        return
-    for entity in plane.catalog(target.id):
-        plane.store.remove(entity)
-    plane.copy_catalog(restore.source.id, target.id, until=until)
+    """Roles and databases go back as well, with the passwords of then."""
+    target, source, until = restore.target, restore.source, restore.point.timestamp
+    history = catalog_history.history_until(plane.store, source.id, until)
+    plane.copy_catalog(source.id, target.id, until=until)
+    catalog_history.replace_history(plane.store, target.id, history)
 
 
 def _schedule(

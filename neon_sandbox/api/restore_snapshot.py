@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from neon_sandbox import ids, problems
+from neon_sandbox import catalog_history, ids, problems
 from neon_sandbox.api import shapes
 from neon_sandbox.api.branches import find_branch
 from neon_sandbox.api.endpoints import new_endpoint
@@ -15,7 +15,7 @@ from neon_sandbox.api.request import Reply, Request, flag_of, text_of
 from neon_sandbox.api.rules import new_node_id, refuse_taken_name, refuse_too_many, refuse_unready
 from neon_sandbox.api.snapshot_rules import STILL_ONGOING, free_name
 from neon_sandbox.api.snapshots import find_snapshot
-from neon_sandbox.entities import Branch, Database, Endpoint, Operation, Role, Snapshot
+from neon_sandbox.entities import Branch, Endpoint, Operation, Snapshot
 from neon_sandbox.jobs import point_arguments
 from neon_sandbox.plane import Plane, Planned
 from neon_sandbox.problems import ApiProblem
@@ -111,10 +111,7 @@ def _new_root(plane: Plane, restore: _Restore) -> Branch:
         restricted_actions=[{"name": "restore", "reason": STILL_ONGOING}],
     )
     plane.store.put(branch)
-    for role in restore.snapshot.catalog["roles"]:
-        plane.store.put(replace(Role(**role), id=f"{branch.id}/{role['name']}", branch_id=branch.id))
-    for database in restore.snapshot.catalog["databases"]:
-        plane.store.put(replace(Database(**database), id=f"{branch.id}/{database['name']}", branch_id=branch.id))
+    catalog_history.replace_catalog(plane.store, branch.id, catalog_history.revived(restore.snapshot.catalog))
     return branch
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from neon_sandbox import ids, problems
+from neon_sandbox import catalog_history, ids, problems
 from neon_sandbox.api import shapes
 from neon_sandbox.api.branches import find_branch
 from neon_sandbox.api.projects import find_project
@@ -120,7 +120,7 @@ def begin_snapshot(
         timestamp=point.timestamp,
         lsn=point.lsn,
         expires_at=expires_at,
-        catalog=_catalog_at(plane, branch.id, point.timestamp),
+        catalog=catalog_history.kept(catalog_history.catalog_at(plane.store, branch.id, point.timestamp)),
     )
     arguments = {
         "snapshot_id": snapshot.id,
@@ -138,13 +138,3 @@ def _generated_name(plane: Plane, branch: Branch, moment: datetime, *, manual: b
     taken = {snapshot.name for snapshot in plane.snapshots(branch.project_id)}
     kind = "manual" if manual else "scheduled"
     return free_name(taken, f"{branch.name[:200]} at {moment:%Y-%m-%d %H:%M:%S} UTC ({kind})")
-
-
-def _catalog_at(plane: Plane, branch_id: str, moment: datetime | None) -> dict[str, list[dict[str, Any]]]:
-    def existed(entity: Any) -> bool:
-        return moment is None or entity.created_at <= moment
-
-    return {
-        "roles": [asdict(role) for role in plane.roles(branch_id) if existed(role)],
-        "databases": [asdict(database) for database in plane.databases(branch_id) if existed(database)],
-    }

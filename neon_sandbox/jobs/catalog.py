@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from neon_sandbox import catalog_history
 from neon_sandbox.entities import Database, Job, Role
-from neon_sandbox.jobs.kind import JobKind
+from neon_sandbox.jobs.kind import JobKind, Step
 from neon_sandbox.plane import Plane
 
 
@@ -55,11 +56,28 @@ def _database_as_before(plane: Plane, job: Job) -> None:
     plane.store.put(Database(**job.arguments["database"]))
 
 
+def _kind(work: Step, undo: Step) -> JobKind:
+    """Before the change is made in PostgreSQL, the branch's catalog is noted as it is from now on."""
+
+    def noted(step: Step) -> Step:
+        def perform(plane: Plane, job: Job) -> None:
+            catalog_history.note(plane.store, job.arguments["branch_id"], plane.moment())
+            step(plane, job)
+
+        return perform
+
+    def undo_and_note(plane: Plane, job: Job) -> None:
+        undo(plane, job)
+        catalog_history.note(plane.store, job.arguments["branch_id"], plane.moment())
+
+    return JobKind(work={"apply_config": noted(work)}, undo=undo_and_note)
+
+
 KINDS: Mapping[str, JobKind] = {
-    "create_role": JobKind(work={"apply_config": _create_role}, undo=_drop_created),
-    "create_database": JobKind(work={"apply_config": _create_database}, undo=_drop_created),
-    "delete_role": JobKind(work={"apply_config": _drop_role}, undo=_role_as_before),
-    "reset_password": JobKind(work={"apply_config": _reset_password}, undo=_role_as_before),
-    "delete_database": JobKind(work={"apply_config": _drop_database}, undo=_database_as_before),
-    "update_database": JobKind(work={"apply_config": _change_database}, undo=_database_as_before),
+    "create_role": _kind(_create_role, _drop_created),
+    "create_database": _kind(_create_database, _drop_created),
+    "delete_role": _kind(_drop_role, _role_as_before),
+    "reset_password": _kind(_reset_password, _role_as_before),
+    "delete_database": _kind(_drop_database, _database_as_before),
+    "update_database": _kind(_change_database, _database_as_before),
 }

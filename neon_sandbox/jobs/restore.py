@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from neon_sandbox.entities import Branch, Database, Job, Role
+from neon_sandbox import catalog_history
+from neon_sandbox.entities import Branch, CatalogState, Job
 from neon_sandbox.jobs.branches import branch_ready, remember_fork
 from neon_sandbox.jobs.endpoints import endpoint_as_before, serve_old_data_again, swap
 from neon_sandbox.jobs.kind import JobKind, branch_of, endpoint_of, point_of
@@ -34,19 +34,13 @@ def _take_back_restore(plane: Plane, job: Job) -> None:
         plane.remove_branch(preserved)
     if branch := branch_of(plane, job):
         plane.change_branch(branch, node_id=arguments["old_node_id"], current_state="ready", **arguments["before"])
-        _restore_catalog(plane, branch.id, arguments["catalog_before"])
+        before = arguments["catalog_before"]
+        catalog_history.replace_catalog(plane.store, branch.id, catalog_history.revived(before))
+        states = [CatalogState(**state) for state in before.get("states", ())]
+        catalog_history.replace_history(plane.store, branch.id, states)
     if endpoint := endpoint_of(plane, job):
         plane.change_endpoint(endpoint, node_id=arguments["old_node_id"])
         endpoint_as_before(plane, job)
-
-
-def _restore_catalog(plane: Plane, branch_id: str, before: Mapping[str, Any]) -> None:
-    for entity in plane.catalog(branch_id):
-        plane.store.remove(entity)
-    for role in before["roles"]:
-        plane.store.put(Role(**role))
-    for database in before["databases"]:
-        plane.store.put(Database(**database))
 
 
 KINDS: Mapping[str, JobKind] = {
