@@ -40,21 +40,25 @@ class Scheduler:
     def _serve(self) -> None:
         pause = LOOK_EVERY_SECONDS
         while not self._stopping.wait(pause):
-            try:
-                # After days that were skipped there are many slots: the next one follows as soon as one is done.
-                pause = BUSY_SECONDS if take_due(self._plane) else LOOK_EVERY_SECONDS
-            except Exception:
-                log.exception("a scheduled snapshot could not be begun")
-                pause = LOOK_EVERY_SECONDS
+            # After days that were skipped there are many slots: the next one follows as soon as one is done.
+            pause = BUSY_SECONDS if take_due(self._plane) else LOOK_EVERY_SECONDS
 
 
 def take_due(plane: Plane) -> bool:
-    """Begins at most one snapshot a project; returns whether slots are left that could not be served yet."""
-    left = False
-    with plane.store.transaction():
-        for schedule in plane.store.find(BackupSchedule):
-            left |= _take_next(plane, schedule)
-    return left
+    """Begins at most one snapshot for each schedule; returns whether slots are left that could not be served yet."""
+    left = [_take_next_safely(plane, schedule.id) for schedule in plane.store.find(BackupSchedule)]
+    return any(left)
+
+
+def _take_next_safely(plane: Plane, branch_id: str) -> bool:
+    try:
+        with plane.store.transaction():
+            schedule = plane.store.get(BackupSchedule, branch_id)
+            return schedule is not None and _take_next(plane, schedule)
+    except Exception:
+        # The slot stays due; the schedules of other branches are not held up by it.
+        log.exception("a scheduled snapshot of %s could not be begun", branch_id)
+        return False
 
 
 def _take_next(plane: Plane, schedule: BackupSchedule) -> bool:

@@ -87,6 +87,20 @@ def _replace(plane: Plane, job: Job) -> None:
     branch, target = branch_of(plane, job), plane.store.get(Branch, job.arguments["target_id"])
     if branch is None or target is None:
         return
+    default, protected = branch.default or target.default, branch.protected or target.protected
+    expires = not (default or protected)
+    plane.change_branch(
+        branch,
+        name=target.name,
+        default=default,
+        protected=protected,
+        original_root=target.original_root,
+        expires_at=target.expires_at if expires else None,
+        ttl_interval_seconds=target.ttl_interval_seconds if expires else None,
+        current_state="ready",
+        restore_status="finalized",
+        finalized_at=plane.clock.now(),
+    )
     plane.change_branch(
         target,
         name=job.arguments["old_name"],
@@ -95,18 +109,6 @@ def _replace(plane: Plane, job: Job) -> None:
         original_root=False,
         expires_at=None,
         ttl_interval_seconds=None,
-    )
-    plane.change_branch(
-        branch,
-        name=target.name,
-        default=target.default,
-        protected=target.protected,
-        original_root=target.original_root,
-        expires_at=target.expires_at,
-        ttl_interval_seconds=target.ttl_interval_seconds,
-        current_state="ready",
-        restore_status="finalized",
-        finalized_at=plane.clock.now(),
     )
     _move_compute(plane, job, branch)
     _move_schedule(plane, target, branch)

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from neon_sandbox.entities import Operation
+from neon_sandbox.entities import Branch, Operation
 from neon_sandbox.scheduler import take_due
 from neon_sandbox.slots import slots_between
+from neon_sandbox.storage.base import Point
 from neon_sandbox.testing import RunningSandbox, running_sandbox, temporary_state_dir
-from tests.sandbox.api import Api
+from tests.sandbox.api import Api, ago
 from tests.sandbox.programs import wait_until
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -266,3 +267,26 @@ def test_a_downgrade_to_free_stops_it(api: Api, sandbox: RunningSandbox, main: s
     sandbox.settings(plan="launch")
     assert not take_due(sandbox.sandbox.plane)
     assert api.get("/snapshots")["snapshots"] == []
+
+
+def test_one_that_can_not_be_begun_holds_up_no_other(
+    api: Api, sandbox: RunningSandbox, main: str, monkeypatch: pytest.MonkeyPatch
+):
+    api.done(api.restore(main, source_branch_id=main, source_timestamp=ago(seconds=1), preserve_under_name="old"))
+    slot, old = next_slot(sandbox), api.named("old")["id"]
+    for branch_id in (main, old):
+        put(api, branch_id, {"frequency": "daily", "hour": slot.hour}).raise_for_status()
+    plane = sandbox.sandbox.plane
+    broken, check = plane.store.must(Branch, main).node_id, plane.storage.check
+
+    def fail_for_main(node_id: str, point: Point) -> None:
+        if node_id == broken:
+            raise RuntimeError("the data can not be read")
+        check(node_id, point)
+
+    monkeypatch.setattr(plane.storage, "check", fail_for_main)
+    move_to(sandbox, slot)
+    wait_until(lambda: scheduled(api), "the snapshot of the other branch")
+    assert [item["source_branch_id"] for item in scheduled(api)] == [old]
+    monkeypatch.undo()
+    wait_until(lambda: len(scheduled(api)) == 2, "the one that was due")

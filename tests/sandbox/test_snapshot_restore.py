@@ -8,7 +8,7 @@ import pytest
 
 from neon_sandbox import snapshot_keeper
 from neon_sandbox.testing import RunningSandbox
-from tests.sandbox.api import Api, ago
+from tests.sandbox.api import Api, ago, ahead
 from tests.sandbox.programs import wait_until
 
 DAY = 86_400.0
@@ -170,6 +170,25 @@ def test_refused_restores(api: Api, sandbox: RunningSandbox, main: str):
         assert (refused.status_code, refused.json()["code"]) == (422, code)
         sandbox.settings(**{setting: 9})
     assert [branch["id"] for branch in api.get("/branches")["branches"]] == [main]
+
+
+def test_a_preview_keeps_what_it_was_given_in_the_meantime(api: Api, main: str):
+    expiring = api.make_branch("expiring", expires_at=ahead(hours=1))["branch"]["id"]
+    preview = api.done(api.restore_snapshot(api.take_snapshot(main)["id"], name="p", target_branch_id=expiring))
+    preview_id = preview["branch"]["id"]
+    api.done(api.call("POST", f"/branches/{preview_id}/set_as_default"))
+    api.done(api.call("POST", f"/branches/{preview_id}/finalize_restore"))
+    branch = api.branch(preview_id)
+    assert (branch["name"], branch["default"]) == ("expiring", True)
+    assert "expires_at" not in branch
+    assert [item["default"] for item in api.get("/branches")["branches"]].count(True) == 1
+
+
+def test_an_expiry_moves_to_the_new_branch(api: Api, main: str):
+    expiring = api.make_branch("expiring", expires_at=ahead(hours=1))["branch"]
+    new = restored(api, api.take_snapshot(main)["id"], expiring["id"], "one step")
+    assert api.branch(new)["expires_at"] == expiring["expires_at"]
+    assert "expires_at" not in api.branch(expiring["id"])
 
 
 def test_only_a_waiting_preview_can_be_finalized(api: Api, main: str):
