@@ -135,7 +135,7 @@ _CHANGES = (
         "POST",
         f"{_SNAPSHOT}/restore",
         "preview: a branch of the chosen name with restored_from = the snapshot; in one step: the target's name"
-        " belongs to another branch id with restored_from = the snapshot",
+        " belongs to another branch, new since then, with restored_from = the snapshot",
     ),
     _repeatable("schedules.put", "PUT", f"{_BRANCH}/backup_schedule", "the schedule reads back as it was sent"),
     # A second read_write compute is refused; a read_only one would be made again, and costs.

@@ -11,13 +11,18 @@ from backups.neon.calls import Caller
 from backups.neon.sending import without_none
 from backups.neon.wire import Raw
 
+# How many days there are to choose from. Neon takes no other frequency today.
+_DAYS = {"daily": 0, "weekly": 7, "monthly": 31}
+SHORTEST_RETENTION_SECONDS = 3600
+LONGEST_RETENTION_SECONDS = 35 * 24 * 3600
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduleItem:
-    """One rule. `frequency` is daily, weekly or monthly at Neon today; other words are read as they come.
+    """One rule. `frequency` is daily, weekly or monthly; other words are read as they come, and never sent.
 
-    `hour` is 0 to 23 in UTC; `day` is 1 (Monday) to 7 for weekly and 1 to 31 for monthly. Without
-    `retention_seconds` Neon keeps a scheduled snapshot for 35 days, which is also the most that it takes.
+    `hour` is 0 to 23 in UTC, and Neon wants it for every frequency; `day` is 1 (Monday) to 7 for weekly and 1 to 31
+    for monthly. Without `retention_seconds` Neon keeps a scheduled snapshot for 35 days, which is also the most.
     """
 
     frequency: str
@@ -26,9 +31,23 @@ class ScheduleItem:
     retention_seconds: int | None = None
 
     def body(self) -> dict[str, Any]:
+        """Raises ValueError for a rule that Neon does not take."""
+        self._check()
         return without_none(
             frequency=self.frequency, hour=self.hour, day=self.day, retention_seconds=self.retention_seconds
         )
+
+    def _check(self) -> None:
+        days = _DAYS.get(self.frequency)
+        if days is None:
+            raise ValueError(f"Neon takes snapshots {', '.join(_DAYS)}, not {self.frequency}")
+        if self.hour is None or not 0 <= self.hour <= 23:
+            raise ValueError("a schedule needs an hour from 0 to 23")
+        if (days and self.day is None) or (self.day is not None and not 1 <= self.day <= days):
+            raise ValueError(f"a {self.frequency} schedule {f'needs a day from 1 to {days}' if days else 'has no day'}")
+        kept = self.retention_seconds
+        if kept is not None and not SHORTEST_RETENTION_SECONDS <= kept <= LONGEST_RETENTION_SECONDS:
+            raise ValueError("Neon keeps a scheduled snapshot for an hour to 35 days")
 
     @classmethod
     def of(cls, raw: Raw) -> ScheduleItem:

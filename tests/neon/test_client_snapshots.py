@@ -187,6 +187,28 @@ def test_a_schedule_is_read_and_replaced_as_a_whole(fake: Fake, neon: NeonClient
     assert fake.asked == [f"GET {path}", f"PUT {path}", f"PUT {path}"]
 
 
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (ScheduleItem("hourly", hour=0), "not hourly"),
+        (ScheduleItem("daily"), "hour"),
+        (ScheduleItem("daily", hour=24), "hour"),
+        (ScheduleItem("daily", hour=-1), "hour"),
+        (ScheduleItem("daily", hour=2, day=1), "no day"),
+        (ScheduleItem("weekly", hour=2), "from 1 to 7"),
+        (ScheduleItem("weekly", hour=2, day=8), "from 1 to 7"),
+        (ScheduleItem("monthly", hour=2, day=0), "from 1 to 31"),
+        (ScheduleItem("monthly", hour=2, day=32), "from 1 to 31"),
+        (ScheduleItem("daily", hour=2, retention_seconds=3599), "35 days"),
+        (ScheduleItem("daily", hour=2, retention_seconds=3_024_001), "35 days"),
+    ],
+)
+def test_a_rule_that_neon_does_not_take_is_not_sent(neon: NeonClient, item: ScheduleItem, reason: str) -> None:
+    good = ScheduleItem("daily", hour=23, retention_seconds=3_024_000)
+    with pytest.raises(ValueError, match=reason):
+        neon.schedules.put(PROJECT, MAIN, [good, item])
+
+
 def test_no_schedule_and_an_unreadable_one_are_told_apart(fake: Fake, neon: NeonClient) -> None:
     fake.says({"schedule": []})
     assert neon.schedules.get(PROJECT, MAIN) == ()

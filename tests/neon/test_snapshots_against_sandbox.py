@@ -171,8 +171,9 @@ def test_a_schedule_is_replaced_and_turned_off(neon: NeonClient, sandbox: Runnin
     nightly, second = neon.schedules.get(project, main)
     assert nightly == NIGHTLY
     assert (second.frequency, second.hour, second.day) == ("weekly", 3, 7)
-    with pytest.raises(errors.NeonRefused):
-        neon.schedules.put(project, main, [ScheduleItem("hourly")])
+    sandbox.settings(plan="free")
+    with pytest.raises(errors.NeonForbidden, match="Free plan"):
+        neon.schedules.put(project, main, [NIGHTLY])
     assert len(neon.schedules.get(project, main)) == 2
     neon.schedules.put(project, main, ())
     assert neon.schedules.get(project, main) == ()
