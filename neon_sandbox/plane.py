@@ -62,8 +62,10 @@ class Plane:
 
     def moment(self) -> datetime:
         """Now, but never the same twice: the operations' cursor is a time."""
+        # Read first: the clock asks the memory, whose lock another thread may hold while it waits for this one.
+        now = self.clock.now()
         with self._clock_lock:
-            self._last_moment = max(self.clock.now(), self._last_moment + timedelta(microseconds=1))
+            self._last_moment = max(now, self._last_moment + timedelta(microseconds=1))
             return self._last_moment
 
     def locked(self, project_id: str) -> bool:
