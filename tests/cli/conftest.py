@@ -28,11 +28,11 @@ QUIET_SECONDS = 0.004
 
 @dataclass(frozen=True)
 class Cli:
-    """One release of the command line, without a configuration, in an empty directory."""
+    """One release of the command line, without a configuration, in an empty directory. `project_id` None: not named."""
 
     program: Path
     sandbox: RunningSandbox
-    project_id: str
+    project_id: str | None
     home: Path
 
     def run(self, *arguments: str) -> Any:
@@ -51,8 +51,8 @@ class Cli:
         return done.stderr
 
     def _start(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        names_project = any(argument in ("projects", "--project-id") for argument in arguments)
-        place = () if names_project else ("--project-id", self.project_id)
+        named = self.project_id is None or arguments[0] == "projects" or "projects" in arguments[2:3]
+        place = () if named else ("--project-id", str(self.project_id))
         return subprocess.run(
             [node(), str(self.program), *arguments, *place, "--no-analytics", "--no-color"],
             cwd=self.home,

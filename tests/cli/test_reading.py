@@ -14,7 +14,7 @@ def test_projects(cli: Cli, project: RealProject) -> None:
     assert (mine["name"], mine["region_id"]) == ("another", "aws-us-east-2")
     assert listed["shared_with_you"] == []
 
-    shown = cli.run("projects", "get", cli.project_id)
+    shown = cli.run("projects", "get", str(cli.project_id))
     with project.connect() as connection:
         assert shown["pg_version"] == connection.info.server_version // 10_000
     assert "not found" in cli.fails("projects", "get", "no-such-12345678")
