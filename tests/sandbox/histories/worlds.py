@@ -30,7 +30,7 @@ from tests.sandbox.histories.model import Rows
 from tests.sandbox.histories.rows import RowsStorage
 from tests.sandbox.programs import Program
 
-SETTINGS = {"plan": "scale", "root_cap": 500, "snapshot_cap": 500}
+SETTINGS = {"plan": "scale", "root_cap": 500, "snapshot_cap": 500, "rate_limits": False}
 
 
 class World(Protocol):
