@@ -43,6 +43,7 @@ from tests.invariants import assert_invariants
 #: What is asked of a database that does not really go back: it can't show that its server was replaced.
 CHECKED = ("connection", "anchors", "as_approved", "no_commit_between", "required_tables", "schema", "table_content")
 
+FINALIZES = "finalize_restore"
 PATIENCE_SECONDS = 30.0
 
 
@@ -167,6 +168,12 @@ class Scene:
     def restores(self) -> list[dict[str, Any]]:
         """The calls of a restore that changed something at Neon."""
         return [call for call in self.sandbox.calls("POST", "/restore") if call["applied"]]
+
+    def exchanges(self, *, applied: bool = True) -> list[dict[str, Any]]:
+        """The calls that put a snapshot's content in the place of a branch; with `applied` those that did."""
+        in_one_step = [each for each in self.sandbox.calls("POST", "/restore") if (each["body"] or {}).get(FINALIZES)]
+        found = in_one_step + self.sandbox.calls("POST", "/finalize_restore")
+        return [each for each in found if each["applied"] or not applied]
 
     def attempts(self) -> list[dict[str, Any]]:
         """Every call of a restore that arrived."""
