@@ -16,7 +16,8 @@ from tests.support.scenes import observed
 pytestmark = pytest.mark.django_db
 
 STATES = (
-    "draft", "preparing", "pending", "half_approved", "approved", "copy_pending", "started", "waiting", "running",
+    "draft", "preparing", "pending", "half_approved", "approved", "copy_pending", "snapshot_pending",
+    "snapshot_completed", "started", "waiting", "running",
     "completed", "undo_pending", "unverified", "unknown_effect", "proposed", "rejected", "withdrawn",
     "expired", "failed",
 )  # fmt: skip

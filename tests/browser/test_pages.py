@@ -35,8 +35,8 @@ def scenes(live_portal: LivePortal, people: People) -> Scenes:
 def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
     """(name, who reads it, address) of every page."""
     ids = {state: getattr(scenes, state)().pk for state in (
-        "draft", "preparing", "pending", "approved", "running", "completed", "unverified", "unknown_effect",
-        "proposed", "expired",
+        "draft", "preparing", "pending", "snapshot_pending", "snapshot_completed", "approved", "running", "completed",
+        "unverified", "unknown_effect", "proposed", "expired",
     )}  # fmt: skip
     look, branch = scenes.look(), scenes.staging_ready()
     proposal = EnvironmentProposal.objects.create(branch=branch, label="development", proposed_by=people.erin.user)
@@ -56,6 +56,9 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         ("unknown effect", bob, f"/restores/{ids['unknown_effect']}/"),
         ("expired", alice, f"/restores/{ids['expired']}/"),
         ("vote", bob, f"/restores/{ids['pending']}/vote/"),
+        ("pending snapshot", bob, f"/restores/{ids['snapshot_pending']}/"),
+        ("vote on a snapshot", bob, f"/restores/{ids['snapshot_pending']}/vote/"),
+        ("restored from a snapshot", alice, f"/restores/{ids['snapshot_completed']}/"),
         ("reject", bob, f"/restores/{ids['pending']}/vote/?choice=reject"),
         ("comment", bob, f"/restores/{ids['pending']}/comment/"),
         ("edit", alice, f"/restores/{ids['pending']}/edit/"),

@@ -10,7 +10,17 @@ from django.db import transaction
 from backups.domain.execution import BranchFate, BranchPurpose, ExecutionState, IntentKind, IntentOutcome, Purpose, Step
 from backups.domain.people import worker_actor
 from backups.domain.policy import Environment
-from backups.domain.restore import PointKind, RestoreKind, RestorePoint, Scenario, Urgency, Verb, WritersStopped
+from backups.domain.restore import (
+    PointKind,
+    RestoreKind,
+    RestorePoint,
+    Scenario,
+    SnapshotMode,
+    Urgency,
+    Verb,
+    WritersStopped,
+    rfc3339,
+)
 from backups.models import (
     CheckResult,
     Execution,
@@ -34,6 +44,7 @@ from backups.services.restore.transition import change_state, lock_request
 from backups.services.restore.votes import cast_vote, comment_on_request, withdraw_request
 from tests.factories import People, approve, branch, project, publish, submitted, wish
 
+SNAPSHOT_MODE = SnapshotMode.PREVIEW_FIRST.value
 MINUTE = dt.timedelta(minutes=1)
 
 _TABLES = (
@@ -121,6 +132,25 @@ class Scenes:
         request = self._submitted(kind=RestoreKind.NEW_BRANCH)
         self._publish(request)
         return request
+
+    def snapshot_pending(self) -> RestoreRequest:
+        taken = (database_now() - 20 * 60 * MINUTE).replace(microsecond=0)
+        point = RestorePoint(PointKind.SNAPSHOT, at=taken, snapshot_id="snap-calm-sea-1", snapshot_name="nightly")
+        request = self._submitted(
+            kind=RestoreKind.SNAPSHOT, point=point, point_entered_as="", snapshot_mode=SnapshotMode.PREVIEW_FIRST
+        )
+        self._publish(request, snapshot_name="nightly", snapshot_at=rfc3339(taken), snapshot_mode=SNAPSHOT_MODE)
+        return request
+
+    def snapshot_completed(self) -> RestoreRequest:
+        request = approve(self.snapshot_pending(), self.people.bob, self.people.carol)
+        minutes = int((database_now() - (request.point_at or database_now())).total_seconds() // 60)
+        start_request(
+            actor=self.people.alice.actor, request_id=request.pk, writers_stopped=WritersStopped.YES, minutes=minutes
+        )
+        run = self._claimed(request)
+        _passed(run, (Step.PREFLIGHT, 0.1, ""), (Step.COPY, 0.1, ""), (Step.REHEARSE, 2.0, ""), (Step.SUBMIT, 0.3, ""))
+        return self.finish(_fresh(request))
 
     def staging_ready(self) -> ProtectedBranch:
         return self._branch(label=Environment.STAGING.value, is_default=False, name="staging")
@@ -273,16 +303,18 @@ class Scenes:
         return submitted(self.people.alice, ProtectedBranch.objects.get(pk=made.branch_id), **values)
 
     def _publish(self, request: RestoreRequest, **seen: Any) -> None:
+        bound = {name: seen.pop(name) for name in ("snapshot_name", "snapshot_at", "snapshot_mode") if name in seen}
         publish(request, observed=observed(**seen), databases=("analytics", "carecircle"),
-                children=("pr-311 (br-1)", "staging-copy (br-2)"))  # fmt: skip
+                children=("pr-311 (br-1)", "staging-copy (br-2)"), **bound)  # fmt: skip
 
     def _claimed(self, request: RestoreRequest) -> Execution:
         run = Execution.objects.get(request=request, purpose=Purpose.RESTORE)
         now = database_now()
+        kind = IntentKind.FINALIZE_RESTORE if request.snapshot_id else IntentKind.RESTORE_BRANCH
         with transaction.atomic():
             mark_running(request_id=request.pk, execution=run, actor=worker_actor())
             Intent.objects.create(
-                execution=run, kind=IntentKind.RESTORE_BRANCH, number=1, name=request.preserve_name, fence=1,
+                execution=run, kind=kind, number=1, name=request.preserve_name, fence=1,
                 target_branch_id=request.branch.neon_branch_id, http_request_id=_uuid(run.pk), created_at=now,
                 call_deadline_at=now + MINUTE, outcome=IntentOutcome.APPLIED,
             )  # fmt: skip

@@ -41,8 +41,8 @@ PLACES: list[tuple[SnapshotMode, str, dict[str, Any] | None]] = [
 @pytest.mark.parametrize(("mode", "place", "fault"), PLACES, ids=[f"{mode}: {place}" for mode, place, _ in PLACES])
 def test_a_worker_killed_here_is_replaced_and_the_branch_replaced_once(
     scene: Scene,
-    nursery: Nursery,  # noqa: F811 - the fixture of the same name
-    order: dict[str, Any],  # noqa: F811
+    nursery: Nursery,
+    order: dict[str, Any],
     mode: SnapshotMode,
     place: str,
     fault: dict[str, Any] | None,
