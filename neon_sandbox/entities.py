@@ -219,6 +219,49 @@ class BackupSchedule(Stored):
 
 
 @dataclass(frozen=True)
+class Usage(Stored):
+    """What one branch used in one hour, or in one day when that is long ago.
+
+    `branch_id` None: what belongs to no branch, which is the project's snapshots. Sizes are byte-hours.
+    """
+
+    project_id: str
+    branch_id: str | None
+    start: datetime
+    hours: int
+    root_byte_hours: float = 0.0
+    child_byte_hours: float = 0.0
+    history_byte_hours: float = 0.0
+    snapshot_byte_hours: float = 0.0
+    child_hours: float = 0.0
+    active_seconds: float = 0.0
+    compute_unit_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Meter(Stored):
+    """The last look at a branch, or at a project's snapshots (`id` is the branch or the project).
+
+    Its sizes hold from `at` until the next look. The totals are those of the billing period that began at
+    `period_start`; a project's are those of all its branches, deleted ones included.
+    """
+
+    project_id: str
+    branch_id: str | None
+    at: datetime
+    logical_bytes: int = 0
+    root_bytes: int = 0
+    child_bytes: int = 0
+    history_bytes: int = 0
+    snapshot_bytes: int = 0
+    is_child: bool = False
+    period_start: datetime | None = None
+    period_byte_hours: float = 0.0
+    period_active_seconds: float = 0.0
+    period_compute_unit_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class ClockMove(Stored):
     """The sandbox's clock went ahead by `seconds` at this real moment."""
 
@@ -242,5 +285,6 @@ class Settings(Stored):
     refuse_restore_of_protected: bool = True
     rate_limits: bool = True
     availability_checks_every_seconds: float = 0.0
+    consumption_lag_seconds: float = 0.0
     connection_uri: str | None = None
     connection_uris: dict[str, str] = field(default_factory=dict)

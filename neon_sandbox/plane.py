@@ -52,6 +52,7 @@ class Plane:
         self.storage = storage
         self.clock = clock
         self.wake_worker: Callable[[str], None] = lambda project_id: None
+        self.read_meters: Callable[[], None] = lambda: None
         self.pinned_nodes: set[str] = set()
         self._clock_lock = threading.Lock()
         self._last_moment = clock.now()

@@ -19,6 +19,7 @@ from neon_sandbox.chores import Chores
 from neon_sandbox.clock import Clock
 from neon_sandbox.entities import Branch, Endpoint, Operation, Project, Settings
 from neon_sandbox.faults import Faults
+from neon_sandbox.metering import Metering
 from neon_sandbox.new_project import Wanted, entities_of
 from neon_sandbox.plane import HISTORY_DEFAULT_SECONDS, ROOT_CAPS, Plane, Planned
 from neon_sandbox.problems import ApiProblem
@@ -41,6 +42,8 @@ class Sandbox:
         self.stopping = threading.Event()
         self._tidying = threading.Lock()
         self._own_chores = Chores(self.plane)
+        self._metering = Metering(self.plane)
+        self.plane.read_meters = self._metering.read
         self._workers = Workers(self.plane)
         self._scheduler = Scheduler(self.plane, self.stopping)
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper", daemon=True)
@@ -117,7 +120,11 @@ class Sandbox:
 
     def move_clock(self, seconds: float) -> datetime:
         """Lets that much time pass at once; returns the new time. Raises ValueError when it would run backwards."""
-        return self.plane.clock.move(seconds)
+        # What is skipped counts with the sizes of its beginning.
+        self._metering.read()
+        moved = self.plane.clock.move(seconds)
+        self._metering.read()
+        return moved
 
     def add_key(self, key: str, *, label: str, kind: str = "organisation", project_id: str | None = None) -> None:
         """A key of the kind `project` is limited to that project, by default to the first one."""
@@ -150,6 +157,7 @@ class Sandbox:
             lambda: archive_unused(plane),
             self._own_chores.check_availability,
             self._own_chores.forget_operations,
+            self._metering.read_when_due,
             lambda: snapshot_keeper.remove_expired(plane),
             lambda: snapshot_keeper.detach_restored(plane),
             plane.collect,

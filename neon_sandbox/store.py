@@ -33,6 +33,8 @@ KINDS: dict[str, type[Any]] = {
         entities.Node,
         entities.Snapshot,
         entities.BackupSchedule,
+        entities.Usage,
+        entities.Meter,
         entities.ClockMove,
         entities.Settings,
     )
@@ -47,6 +49,8 @@ INDEXED: dict[str, tuple[str, ...]] = {
     "Operation": ("project_id",),
     "Job": ("project_id",),
     "Snapshot": ("project_id",),
+    "Usage": ("project_id",),
+    "Meter": ("project_id",),
 }
 
 E = TypeVar("E", bound=Stored)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from neon_sandbox.problems import ApiProblem
 
@@ -11,6 +11,12 @@ _LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def next_month(moment: datetime) -> datetime:
+    """The first moment of the month after that of `moment`."""
+    first = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (first + timedelta(days=32)).replace(day=1)
 
 
 def shown(moment: datetime | None) -> str | None:

@@ -13,7 +13,7 @@ from neon_sandbox.api.rules import (
     seconds_until,
     wanted_expiry,
 )
-from neon_sandbox.entities import Branch
+from neon_sandbox.entities import Branch, Meter
 from neon_sandbox.plane import Plane, Planned
 from neon_sandbox.problems import ApiProblem
 
@@ -31,7 +31,7 @@ def list_branches(plane: Plane, request: Request, project_id: str) -> Reply:
     return Reply(
         200,
         {
-            "branches": [shapes.branch(branch) for branch in page],
+            "branches": [_shown(plane, branch) for branch in page],
             "annotations": {branch.id: shapes.annotation(branch) for branch in page if branch.annotation},
             "pagination": pagination,
         },
@@ -46,7 +46,7 @@ def count_branches(plane: Plane, request: Request, project_id: str) -> Reply:
 
 def get_branch(plane: Plane, request: Request, project_id: str, branch_id: str) -> Reply:
     branch = find_branch(plane, project_id, branch_id)
-    return Reply(200, {"branch": shapes.branch(branch), "annotation": shapes.annotation(branch)})
+    return Reply(200, {"branch": _shown(plane, branch), "annotation": shapes.annotation(branch)})
 
 
 def update_branch(plane: Plane, request: Request, project_id: str, branch_id: str) -> Reply:
@@ -100,6 +100,10 @@ def set_default(plane: Plane, request: Request, project_id: str, branch_id: str)
                 plane.change_branch(other, default=False)
         branch = plane.change_branch(branch, default=True)
     return Reply(200, {"branch": shapes.branch(branch), "operations": []})
+
+
+def _shown(plane: Plane, branch: Branch) -> dict[str, Any]:
+    return shapes.branch(branch) | shapes.usage_of_branch(plane.store.get(Meter, branch.id))
 
 
 def _changed_expiry(plane: Plane, branch: Branch, wanted: Mapping[str, Any]) -> dict[str, Any]:

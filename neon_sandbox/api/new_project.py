@@ -18,7 +18,7 @@ from neon_sandbox.api.projects import (
     shown,
 )
 from neon_sandbox.api.request import Reply, Request, text_of
-from neon_sandbox.entities import BackupSchedule, Endpoint, Project, Snapshot
+from neon_sandbox.entities import BackupSchedule, Endpoint, Meter, Project, Snapshot, Usage
 from neon_sandbox.new_project import DEFAULT_REGION, NewProject, Wanted, entities_of
 from neon_sandbox.plane import Plane, Planned
 from neon_sandbox.problems import ApiProblem
@@ -68,6 +68,10 @@ def delete_project(plane: Plane, request: Request, project_id: str) -> Reply:
             plane.remove_branch(branch)
         for snapshot in plane.store.find_by(Snapshot, "project_id", project_id):
             plane.store.remove(snapshot)
+        kinds: tuple[type[Meter] | type[Usage], ...] = (Meter, Usage)
+        for kind in kinds:
+            for metered in plane.store.find_by(kind, "project_id", project_id):
+                plane.store.remove(metered)
         for schedule in plane.store.find(BackupSchedule, lambda schedule: schedule.project_id == project_id):
             plane.store.remove(schedule)
         plane.store.remove(project)

@@ -9,6 +9,7 @@ from neon_sandbox.api import paging, shapes
 from neon_sandbox.api.endpoint_changes import changes_of
 from neon_sandbox.api.request import Reply, Request, text_of
 from neon_sandbox.entities import Project
+from neon_sandbox.metering import usage
 from neon_sandbox.plane import HISTORY_CAPS_SECONDS, HISTORY_DEFAULT_SECONDS, Plane, Planned
 from neon_sandbox.problems import ApiProblem
 
@@ -52,7 +53,7 @@ def list_projects(plane: Plane, request: Request) -> Reply:
         found = [project for project in found if project.id == request.key_project_id]
     page = paging.page_after_id(request, found, lambda project: project.id, maximum=400)
     body: dict[str, Any] = {
-        "projects": [shapes.project_item(project, plane.settings.plan) for project in page],
+        "projects": [shapes.project_item(project, plane.settings.plan, usage(plane, project)) for project in page],
         "unavailable_project_ids": [],
         "applications": {},
         "integrations": {},
@@ -94,7 +95,7 @@ def update_project(plane: Plane, request: Request, project_id: str) -> Reply:
 
 
 def shown(plane: Plane, project: Project) -> dict[str, Any]:
-    return shapes.project(project, plane.settings.plan)
+    return shapes.project(project, plane.settings.plan) | shapes.usage_of_project(usage(plane, project))
 
 
 def retention_seconds(plane: Plane, wanted: Mapping[str, Any], *, before: int | None = None) -> int:

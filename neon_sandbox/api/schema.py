@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 
 from neon_sandbox.api.branches import find_branch
@@ -17,9 +16,6 @@ from neon_sandbox.entities import Branch
 from neon_sandbox.plane import Plane
 from neon_sandbox.problems import ApiProblem
 from neon_sandbox.storage.base import Point
-
-# Newer versions of pg_dump frame their output by a word that is another one each time.
-_RESTRICT = re.compile(r"^\\(un)?restrict .*\n\n?", re.MULTILINE)
 
 
 def get_schema(plane: Plane, request: Request, project_id: str, branch_id: str) -> Reply:
@@ -60,7 +56,7 @@ def _schema(plane: Plane, branch: Branch, database_name: str, point: Point) -> s
     if point.is_head:
         find_database(plane, branch.id, database_name)
     bring_back_for_reading(plane, branch)
-    return _RESTRICT.sub("", plane.storage.schema(branch.node_id, database_name, point))
+    return plane.storage.schema(branch.node_id, database_name, point)
 
 
 def _database_name(request: Request) -> str:

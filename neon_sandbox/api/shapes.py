@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from neon_sandbox import times
-from neon_sandbox.entities import Branch, Database, Endpoint, Operation, Project, Role, Snapshot
+from neon_sandbox.entities import Branch, Database, Endpoint, Meter, Operation, Project, Role, Snapshot
+from neon_sandbox.metering import ProjectUsage
 
 
 def _present(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,6 +58,31 @@ def project(entity: Project, plan: str) -> dict[str, Any]:
     }
 
 
+def usage_of_project(used: ProjectUsage) -> dict[str, Any]:
+    begin = used.period_start
+    return {
+        "synthetic_storage_size": used.size_bytes,
+        "data_storage_bytes_hour": used.byte_hours,
+        "compute_time_seconds": used.compute_unit_seconds,
+        "cpu_used_sec": used.compute_unit_seconds,
+        "active_time_seconds": used.active_seconds,
+        # What was never metered has Go's zero time, as a new project at Neon.
+        "consumption_period_start": times.shown(begin) or "0001-01-01T00:00:00Z",
+        "consumption_period_end": times.shown(times.next_month(begin)) if begin else "0001-01-01T00:00:00Z",
+    }
+
+
+def usage_of_branch(meter: Meter | None) -> dict[str, Any]:
+    if meter is None:
+        return {}
+    return {
+        "logical_size": meter.logical_bytes,
+        "compute_time_seconds": round(meter.period_compute_unit_seconds),
+        "cpu_used_sec": round(meter.period_compute_unit_seconds),
+        "active_time_seconds": round(meter.period_active_seconds),
+    }
+
+
 _NOT_IN_LISTS = frozenset(
     {
         "owner",
@@ -71,9 +97,10 @@ _NOT_IN_LISTS = frozenset(
 )
 
 
-def project_item(entity: Project, plan: str) -> dict[str, Any]:
-    whole = {name: value for name, value in project(entity, plan).items() if name not in _NOT_IN_LISTS}
-    return whole | {"active_time": 0}
+def project_item(entity: Project, plan: str, used: ProjectUsage) -> dict[str, Any]:
+    whole = project(entity, plan) | usage_of_project(used)
+    item = {name: value for name, value in whole.items() if name not in _NOT_IN_LISTS}
+    return item | {"active_time": used.active_seconds}
 
 
 def branch(entity: Branch) -> dict[str, Any]:
