@@ -72,11 +72,14 @@ class Bases:
         node, target = self._nodes.store.must(Node, node_id), self.path(node_id, 1)
         if node.sealed:
             return
+        alike = self.newest(node_id, at_time=None, at_lsn=None)
         data_dir = self._nodes.data_dir(node_id)
         if data_dir.exists():
             end = self._nodes.shutdown_lsn(node_id)
             self._nodes.keep_only_last_wal(node_id, end)
             data_dir.rename(target)
+        if alike is not None:
+            share_equal_files(target, self.path(alike[0], alike[1].number))
         base = Base(1, self._nodes.clock.now(), *self._span_of_stopped(target))
         self._nodes.store.put(replace(node, sealed=True, parent_id=None, bases=[base]))
         self._nodes.throw_away(self._nodes.dir(node_id) / "wal")
