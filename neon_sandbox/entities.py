@@ -279,6 +279,7 @@ class Settings(Stored):
     root_cap: int | None = None
     branch_cap: int | None = None
     snapshot_cap: int | None = None
+    scheduled_snapshot_failure: dict[str, Any] | None = None
     detach_after_seconds: float | None = 3600.0
     detach_failure: dict[str, Any] | None = None
     protected_cap: int | None = None

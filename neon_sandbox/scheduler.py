@@ -91,5 +91,6 @@ def _begin(plane: Plane, schedule: BackupSchedule, slot: Slot, now: datetime) ->
     except ApiProblem as problem:
         log.info("no snapshot of %s at %s: %s", branch.name, slot.moment, problem.message)
         return False
-    begin_snapshot(plane, branch, point, name=None, expires_at=slot.expires_at, manual=False)
+    effects = {"failure": plane.settings.scheduled_snapshot_failure}
+    begin_snapshot(plane, branch, point, name=None, expires_at=slot.expires_at, manual=False, effects=effects)
     return True

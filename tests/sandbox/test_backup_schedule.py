@@ -290,3 +290,16 @@ def test_one_that_can_not_be_begun_holds_up_no_other(
     assert [item["source_branch_id"] for item in scheduled(api)] == [old]
     monkeypatch.undo()
     wait_until(lambda: len(scheduled(api)) == 2, "the one that was due")
+
+
+def test_one_that_fails_is_missing_and_the_next_slot_is_served(api: Api, sandbox: RunningSandbox, main: str):
+    slot = next_slot(sandbox)
+    put(api, main, {"frequency": "daily", "hour": slot.hour}).raise_for_status()
+    sandbox.settings(scheduled_snapshot_failure={"error": "storage is away", "seconds": 0, "final": True})
+    move_to(sandbox, slot)
+    wait_until(lambda: [item["status"] for item in api.get("/operations")["operations"]] == ["error"], "a failure")
+    assert api.get("/operations")["operations"][0]["error"] == "storage is away"
+    assert api.get("/snapshots")["snapshots"] == []
+    sandbox.settings(scheduled_snapshot_failure=None)
+    move_to(sandbox, slot + timedelta(days=1))
+    wait_until(lambda: moments(api) == [shown(slot + timedelta(days=1))], "the snapshot of the next day")
