@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from datetime import datetime
 
+from neon_sandbox import catalog_history, problems
 from neon_sandbox.api.branches import find_branch
-from neon_sandbox.api.catalog import find_database
 from neon_sandbox.api.projects import find_project
 from neon_sandbox.api.request import Reply, Request
 from neon_sandbox.api.rules import check_point, read_point
 from neon_sandbox.api.schema_json import tables_of
 from neon_sandbox.archiving import bring_back_for_reading
-from neon_sandbox.entities import Branch
+from neon_sandbox.entities import Branch, Database
+from neon_sandbox.errors import ClusterFailed
 from neon_sandbox.plane import Plane
 from neon_sandbox.problems import ApiProblem
 from neon_sandbox.storage.base import Point
@@ -52,11 +54,22 @@ def _base_id(request: Request, branch: Branch) -> str:
 
 def _schema(plane: Plane, branch: Branch, database_name: str, point: Point) -> str:
     check_point(plane, find_project(plane, branch.project_id), branch, point)
-    # At an earlier moment the database may have been there and be gone by now.
-    if point.is_head:
-        find_database(plane, branch.id, database_name)
+    if point.lsn is None:
+        _refuse_missing(plane, branch, database_name, point.timestamp)
     bring_back_for_reading(plane, branch)
-    return plane.storage.schema(branch.node_id, database_name, point)
+    try:
+        return plane.storage.schema(branch.node_id, database_name, point)
+    except ClusterFailed as error:
+        if "does not exist" in str(error):  # at an LSN nobody else knows which databases there were
+            raise problems.not_found("database") from error
+        raise
+
+
+def _refuse_missing(plane: Plane, branch: Branch, database_name: str, moment: datetime | None) -> None:
+    """The database may have been there at that moment and be gone by now, or the other way round."""
+    there = catalog_history.catalog_at(plane.store, branch.id, moment)
+    if not any(isinstance(entity, Database) and entity.name == database_name for entity in there):
+        raise problems.not_found("database")
 
 
 def _database_name(request: Request) -> str:

@@ -62,6 +62,10 @@ def change_database(connection: psycopg.Connection, name_before: str, database: 
 
 
 def drop_database(connection: psycopg.Connection, database: Database) -> None:
+    """Its files go before the drop is committed, and replay to a time ends at the first commit behind that time. The
+    commit made here is one to end at, so that a branch from before the drop has the database.
+    """
+    connection.execute("select pg_logical_emit_message(true, 'sandbox', 'drop')")
     connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database.name)))
 
 

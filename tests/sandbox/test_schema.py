@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sandbox.api import Api, ahead
-from tests.sandbox.real import RealProject
+from tests.sandbox.real import RealProject, quiet_moment
 
 
 def schema(project: RealProject, branch: str, **query: str) -> str:
@@ -75,3 +75,16 @@ def test_what_can_not_be_asked(api: Api, main: str, query: dict[str, str], statu
 
 def test_a_root_is_compared_with_a_named_branch_only(api: Api, main: str) -> None:
     assert api.call("GET", f"/branches/{main}/compare_schema", db_name="carecircle").status_code == 400
+
+
+def test_a_database_that_is_gone_still_has_a_schema_at_its_time(project: RealProject) -> None:
+    path = f"/branches/{project.main}/databases"
+    body = {"database": {"name": "passing", "owner_name": "carecircle_owner"}}
+    before, before_lsn = quiet_moment(), project.head_lsn()
+    project.api.done(project.api.call("POST", path, body))
+    then = quiet_moment()
+    project.api.done(project.api.call("DELETE", f"{path}/passing"))
+    read = f"/branches/{project.main}/schema"
+    assert project.api.call("GET", read, db_name="passing", timestamp=then).status_code == 200
+    for point in ({}, {"timestamp": before}, {"lsn": before_lsn}):
+        assert project.api.call("GET", read, db_name="passing", **point).status_code == 404
