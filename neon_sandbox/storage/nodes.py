@@ -146,8 +146,10 @@ class Nodes:
             if node := self.store.get(Node, node_id):
                 self.store.remove(node)
 
-    def empty_trash(self) -> None:
-        for path in self.trash.iterdir():
+    def empty_trash(self, *, keep: int = 0) -> None:
+        """Deletes what was thrown away, oldest first; `keep` of it may stay."""
+        thrown = sorted(self.trash.iterdir(), key=lambda path: path.lstat().st_ctime)
+        for path in thrown[: len(thrown) - keep]:
             shutil.rmtree(path, ignore_errors=True)
 
     def _control_data(self, directory: Path) -> str:

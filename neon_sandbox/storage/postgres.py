@@ -27,6 +27,8 @@ from neon_sandbox.store import Store
 
 OLDEST_MAJOR = 15
 QUIET_SECONDS = 20.0
+#: Deleting slows down the copies after it, so it waits for a quiet time unless this much has gathered.
+MOST_TRASH = 6
 
 
 class PostgresStorage:
@@ -192,8 +194,7 @@ class PostgresStorage:
             self._pruning.free_ancestors(needed)
         self._pruning.prune(needed)
         self._bases.spares.prepare()
-        if quiet:
-            self.nodes.empty_trash()
+        self.nodes.empty_trash(keep=0 if quiet else MOST_TRASH)
 
     def _dump(self, node_id: str, database_name: str) -> str:
         """Without the lines with which newer versions lock psql: their token is another one each time."""
