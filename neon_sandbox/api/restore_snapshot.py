@@ -15,6 +15,7 @@ from neon_sandbox.api.request import Reply, Request, flag_of, text_of
 from neon_sandbox.api.rules import new_node_id, refuse_taken_name, refuse_too_many, refuse_unready
 from neon_sandbox.api.snapshot_rules import STILL_ONGOING, free_name
 from neon_sandbox.api.snapshots import find_snapshot
+from neon_sandbox.archiving import access
 from neon_sandbox.entities import Branch, Endpoint, Operation, Snapshot
 from neon_sandbox.jobs import point_arguments
 from neon_sandbox.plane import Plane, Planned
@@ -164,6 +165,9 @@ def _schedule_finalize(
 def _scheduled_move(
     plane: Plane, branch: Branch, planned: list[Planned], arguments: Mapping[str, Any], effects: Mapping[str, Any]
 ) -> list[Operation]:
+    needed = access(plane, branch, plane.store.must(Branch, arguments["target_id"]))
+    planned = [*needed.planned, *planned]
+    arguments = {**arguments, "unarchived_ids": needed.branch_ids}
     operations = plane.schedule(branch.project_id, "replace_branch", planned, arguments, effects)
     endpoint = plane.store.get(Endpoint, arguments["endpoint_id"] or "")
     if endpoint is not None:

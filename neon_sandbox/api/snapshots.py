@@ -21,6 +21,7 @@ from neon_sandbox.api.snapshot_rules import (
     refuse_too_many_snapshots,
     wanted_snapshot_expiry,
 )
+from neon_sandbox.archiving import access
 from neon_sandbox.entities import Branch, Operation, Snapshot
 from neon_sandbox.jobs import point_arguments
 from neon_sandbox.plane import Plane, Planned
@@ -122,13 +123,15 @@ def begin_snapshot(
         expires_at=expires_at,
         catalog=catalog_history.kept(catalog_history.catalog_at(plane.store, branch.id, point.timestamp)),
     )
+    needed = access(plane, branch)
     arguments = {
         "snapshot_id": snapshot.id,
+        "unarchived_ids": needed.branch_ids,
         "source_node_id": branch.node_id,
         "node_ids": [snapshot.node_id, branch.node_id],
         "point": point_arguments(point),
     }
-    planned = [Planned("create_timeline", branch.id)]
+    planned = [*needed.planned, Planned("create_timeline", branch.id)]
     operations = plane.schedule(branch.project_id, "create_snapshot", planned, arguments, effects)
     plane.store.put(snapshot)
     return snapshot, operations

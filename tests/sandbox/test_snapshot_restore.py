@@ -293,3 +293,21 @@ def test_detaching_may_fail_for_good_and_the_branch_goes_on(api: Api, sandbox: R
     wait_until(lambda: api.get("/operations")["operations"][0]["status"] == "error", "detaching has failed")
     assert api.branch(preview)["restore_status"] == "restored"
     api.done(api.call("POST", f"/branches/{preview}/finalize_restore"))
+
+
+def test_an_archived_branch_comes_back_to_be_snapshotted_and_to_be_replaced(api: Api, main: str):
+    api.done(api.restore(main, source_branch_id=main, source_timestamp=ago(seconds=1), preserve_under_name="old"))
+    old = api.named("old")["id"]
+    force_archived(api, old)
+    answer = api.done(api.call("POST", f"/branches/{old}/snapshot"))
+    assert actions(answer) == ["timeline_unarchive", "create_timeline"]
+    assert api.branch(old)["current_state"] == "ready"
+    force_archived(api, old)
+    one = api.done(api.restore_snapshot(answer["snapshot"]["id"], target_branch_id=old, finalize_restore=True))
+    assert actions(one) == ["timeline_unarchive", "create_branch"]
+    assert {branch["current_state"] for branch in api.get("/branches")["branches"]} == {"ready"}
+
+
+def force_archived(api: Api, branch_id: str) -> None:
+    control = f"{api.sandbox.root_url}/_sandbox/branches/{branch_id}"
+    api.http.patch(control, json={"current_state": "archived"}).raise_for_status()
