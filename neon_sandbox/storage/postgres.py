@@ -207,6 +207,7 @@ class PostgresStorage:
         template = self.nodes.template
         if not template.exists():
             self.nodes.cluster(node_id).initdb(password=self._superuser_password)
+            self.nodes.drop_side_maps(node_id)
             self.nodes.copy_tree(self.nodes.data_dir(node_id), self.nodes.unfinished_template)
             self.nodes.unfinished_template.rename(template)
             return

@@ -60,8 +60,10 @@ class Spares:
         return SPARES_AT_REST if base == node.bases[-1] and self._nodes.is_running(node.id) else 0
 
     def _found(self, node_id: str, number: int) -> list[Path]:
-        directory = self._nodes.dir(node_id)
-        return [path for path in (directory / f"spare-{number}-{k}" for k in range(SPARES_IN_USE)) if path.exists()]
+        return [path for path in self._places(node_id, number) if path.exists()]
+
+    def _places(self, node_id: str, number: int) -> list[Path]:
+        return [self._nodes.dir(node_id) / f"spare-{number}-{k}" for k in range(SPARES_IN_USE)]
 
     def _make(self, node_id: str, number: int) -> None:
         unfinished = self._nodes.dir(node_id) / f"spare-{number}.new"
@@ -69,8 +71,8 @@ class Spares:
         try:
             self._copy_base(node_id, number, unfinished)
             with self._lock:
-                taken = {path.name for path in self._found(node_id, number)}
-                name = next(name for k in range(SPARES_IN_USE) if (name := f"spare-{number}-{k}") not in taken)
-                os.rename(unfinished, unfinished.with_name(name))
+                free = [path for path in self._places(node_id, number) if not path.exists()]
+                if free:
+                    os.rename(unfinished, free[0])
         except (ClusterFailed, OSError) as error:
             log.info("No spare of %s this time: %s", node_id, error)

@@ -111,9 +111,7 @@ def storage_of(project: RealProject) -> PostgresStorage:
 
 
 def keep_house(project: RealProject) -> None:
-    plane = project.sandbox.sandbox.plane
-    plane.collect()
-    plane.storage.maintain(plane.needed_nodes())
+    project.sandbox.sandbox.tidy()
 
 
 def node_of(project: RealProject, branch_id: str) -> str:
