@@ -40,6 +40,7 @@ NEON: Routes = _compiled(
     ("GET", "/users/me", accounts.me),
     ("GET", "/users/me/organizations", accounts.my_organizations),
     ("GET", "/organizations/{org_id}", accounts.get_organization),
+    ("GET", "/consumption_history/projects", unsupported.old_consumption_history),
     ("GET", "/consumption_history/v2/projects", consumption.of_projects),
     ("GET", "/consumption_history/v2/branches", consumption.of_branches),
     ("GET", "/regions", accounts.list_regions),

@@ -13,3 +13,7 @@ def anonymised_branches(plane: Plane, request: Request, **ids: str) -> Reply:
 
 def recovery(plane: Plane, request: Request, **ids: str) -> Reply:
     raise ApiProblem(422, "what was deleted can not be recovered in the local sandbox")
+
+
+def old_consumption_history(plane: Plane, request: Request) -> Reply:
+    raise ApiProblem(422, "the figures of old plans are not available in the local sandbox; ask for v2")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from neon_sandbox.limits import CALLS_A_MINUTE, CALLS_A_SECOND_OF_A_ROUTE, CONSUMPTION_CALLS_A_MINUTE, RateLimits
 from neon_sandbox.problems import ApiProblem
-from neon_sandbox.testing import RunningSandbox
+from neon_sandbox.running import opened_sandbox
+from neon_sandbox.testing import RunningSandbox, temporary_state_dir
 from tests.sandbox.api import Api
 
 
@@ -62,6 +63,20 @@ def test_a_refused_call_has_neons_form_and_does_nothing(api: Api, sandbox: Runni
     assert api.call("GET", "/branches").status_code == 200
     sandbox.settings(rate_limits=False)
     assert api.call("POST", f"/branches/{sandbox.branch_id}/set_as_default").status_code == 200
+
+
+def test_consumption_calls_are_counted_apart_over_http(api: Api, sandbox: RunningSandbox) -> None:
+    sandbox.app.limits = RateLimits(lambda: 0.0)
+    sandbox.settings(rate_limits=True)
+    paths = ("/consumption_history/v2/projects", "/consumption_history/v2/branches")
+    statuses = [api.http.get(paths[number % 2]).status_code for number in range(CONSUMPTION_CALLS_A_MINUTE + 1)]
+    assert statuses == [400] * CONSUMPTION_CALLS_A_MINUTE + [429]
+    assert api.call("GET", "").status_code == 200
+
+
+def test_the_limits_are_on_unless_a_test_turns_them_off() -> None:
+    with temporary_state_dir() as directory, opened_sandbox(directory / "state", storage="none") as sandbox:
+        assert sandbox.plane.settings.rate_limits
 
 
 # Keys that are limited to a project

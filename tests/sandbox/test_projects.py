@@ -198,6 +198,7 @@ def test_the_history_window_is_changed_by_an_operation(api: Api, sandbox: Runnin
     ],
 )
 def test_what_is_not_offered_says_so(api: Api, main: str, method: str, path: str) -> None:
+    assert api.http.get("/consumption_history/projects").status_code == 422
     answer: httpx.Response = api.call(method, path.format(main=main), {} if method != "GET" else None)
     assert answer.status_code == 422
     assert "local sandbox" in answer.json()["message"]

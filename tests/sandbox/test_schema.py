@@ -34,6 +34,23 @@ def test_the_difference_to_the_parent_is_a_unified_diff(shared: RealProject) -> 
     assert "-    said_at timestamp with time zone" in other_way
 
 
+def test_each_side_of_a_comparison_has_a_moment_of_its_own(shared: RealProject) -> None:
+    branch = shared.branch("grown")
+    shared.execute("create table first_step (id int)", branch_id=branch)
+    moment = quiet_moment()
+    shared.execute("create table second_step (id int)", branch_id=branch)
+    compare, query = f"/branches/{branch}/compare_schema", {"db_name": "carecircle", "base_branch_id": branch}
+    assert shared.api.get(compare, **query) == {"diff": ""}
+    since = shared.api.get(compare, base_timestamp=moment, **query)["diff"]
+    assert "+CREATE TABLE public.second_step (" in since
+    assert "first_step" not in [line for line in since.splitlines() if line.startswith(("+", "-"))]
+    backwards = shared.api.get(compare, timestamp=moment, **query)["diff"]
+    assert "-CREATE TABLE public.second_step (" in backwards
+    assert shared.api.get(compare, timestamp=moment, base_timestamp=moment, **query) == {"diff": ""}
+    both = shared.api.call("GET", compare, base_timestamp=moment, base_lsn="0/1E19478", **query)
+    assert both.status_code == 400
+
+
 def test_the_schema_as_json(shared: RealProject) -> None:
     branch = shared.branch("json")
     shared.execute(
