@@ -84,6 +84,7 @@ def _spare(plane: Plane, job: Job) -> Endpoint | None:
 
 
 def _replace(plane: Plane, job: Job) -> None:
+    """The target's children and its snapshots stay with it: their history is there."""
     branch, target = branch_of(plane, job), plane.store.get(Branch, job.arguments["target_id"])
     if branch is None or target is None:
         return

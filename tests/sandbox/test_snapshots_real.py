@@ -113,6 +113,20 @@ def test_sessions_are_cut_and_a_suspended_compute_wakes_with_the_new_data(projec
     assert project.ids(second) == [1]
 
 
+def test_a_suspended_branch_is_snapshotted_as_it_was_and_as_it_is(project: RealProject):
+    project.insert(1)
+    moment = quiet_moment()
+    project.insert(2)
+    endpoint = project.api.get(f"/branches/{project.main}/endpoints")["endpoints"][0]["id"]
+    project.api.done(project.api.call("POST", f"/endpoints/{endpoint}/suspend"))
+    past = project.api.take_snapshot(project.main, timestamp=moment)
+    head = project.api.take_snapshot(project.main)
+    assert project.api.get(f"/endpoints/{endpoint}")["endpoint"]["current_state"] == "idle"
+    for snapshot, rows in ((past, [1]), (head, [1, 2])):
+        made = project.api.done(project.api.restore_snapshot(snapshot["id"]))["branch"]["id"]
+        assert project.ids(made) == rows
+
+
 def test_scheduled_snapshots_hold_the_rows_of_their_slots():
     with running_sandbox("postgres", plan="scale") as sandbox, real_project(sandbox) as project:
         slot = next_slot(sandbox)
