@@ -116,6 +116,8 @@ class Store:
 
     def find_by(self, kind: type[E], field_name: str, value: object) -> list[E]:
         """As find, for the fields in INDEXED: the effort depends on what is found, not on all that there is."""
+        if field_name not in INDEXED[kind.__name__]:
+            raise KeyError(field_name)
         with self._lock:
             return list(self._indexes.get((kind.__name__, field_name, value), {}).values())
 

@@ -23,7 +23,7 @@ def checks(api: Api) -> list[str]:
 def test_availability_is_checked_now_and_then_if_wished(api: Api, sandbox: RunningSandbox, main: str) -> None:
     sandbox.sandbox.tidy()
     assert checks(api) == []
-    sandbox.settings(availability_checks_every_seconds=3600, operation_seconds=0.5)
+    sandbox.settings(availability_checks_every_seconds=3600, operation_seconds=3)
     sandbox.sandbox.tidy()
     sandbox.move_clock(3601)
     wait_until(lambda: checks(api), "a check")

@@ -93,7 +93,11 @@ def test_a_project_key_sees_its_project_and_nothing_else(api: Api, sandbox: Runn
         assert client.call("POST", "/branches", {"branch": {"name": "copy"}}).status_code == 404
         assert http.delete(f"/projects/{second.id}").status_code == 403
         assert http.post("/projects", json={"project": {"name": "third"}}).status_code == 403
-        for path in ("/users/me/organizations", "/organizations/org-local-sandbox-12345678"):
+        for path in (
+            "/users/me/organizations",
+            "/organizations/org-local-sandbox-12345678",
+            "/consumption_history/v2/projects",
+        ):
             assert http.get(path).status_code == 403
         assert http.get("/auth").status_code == http.get("/projects/shared").status_code == 200
     assert len(api.http.get("/projects").json()["projects"]) == 2
