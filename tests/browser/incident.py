@@ -55,6 +55,7 @@ def incident(portal: LivePortal, log_directory: Path) -> Iterator[Incident]:
         load(dsn, scale=SCALE)
         _connect(sandbox)
         logs = _one(dsn, "SELECT count(*) FROM medication_logs")
+        sandbox.take_snapshot(name="before the clean-up")
         damage = do_damage(dsn)
         _run(dsn, f"{_VISITS}(1, {_WRITTEN_SINCE})")
         yield Incident(portal.url, sandbox, damage, logs)

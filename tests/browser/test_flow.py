@@ -145,7 +145,10 @@ def assert_enough_to_decide(page: Page) -> None:
     bar = page.locator(".decide-bar").bounding_box()
     assert bar is not None
     what = page.get_by_role("heading", level=1)
-    when, lost = page.get_by_text(re.compile("^to ")).first, page.get_by_text(re.compile("^At least .* new rows"))
+    when, lost = (
+        page.get_by_text(re.compile("^(to|as it was at) ")).first,
+        page.get_by_text(re.compile("^At least .* new rows")),
+    )
     for fact in (
         what,
         when,

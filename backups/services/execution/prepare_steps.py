@@ -67,6 +67,7 @@ def read_facts(context: StepContext) -> StepResult:
         to=Step.COPY,
         memory={"bound": bound.to_json(), "parts": Parts(neon=neon).to_json()},
         sentence=f"Facts of {bound.branch_name} read",
+        commit=lambda run: _note_name(run, bound.snapshot_name),
     )
 
 
@@ -141,6 +142,11 @@ def source_name(request: RestoreRequest) -> str:
         return ""
     kept = OwnedBranch.objects.filter(project=request.branch.project, neon_branch_id=request.source_branch_id).first()
     return kept.name if kept else request.source_branch_id
+
+
+def _note_name(run: Execution, snapshot_name: str) -> None:
+    """A snapshot renamed since the request was written: the pages show the name that people vote on."""
+    RestoreRequest.objects.filter(pk=run.request_id).exclude(snapshot_id="").update(snapshot_name=snapshot_name)
 
 
 def _taken_at(request: RestoreRequest) -> dt.datetime:
