@@ -16,7 +16,7 @@ import psycopg
 from demo.browser import PageFailed
 from demo.children import ChildFailed, Children
 from demo.damage import do_damage
-from demo.incident import Story, StoryBroke, file_restore, play
+from demo.incident import Story, StoryBroke, file_restore, file_snapshot_restore, play
 from demo.stack import PEOPLE, ROOT, Stack, running, say
 
 
@@ -54,11 +54,15 @@ def _run(options: argparse.Namespace) -> int:
 def _stay(story: Story, stack: Stack, children: Children) -> None:
     number = file_restore(story, do_damage(stack.dsn, third=1).good_at)
     story.wait_for_state(number, "pending")
+    from_snapshot = file_snapshot_restore(story)
+    story.wait_for_state(from_snapshot, "pending")
     people = "\n".join(f"    {login:<8} {role}" for login, role, _ in PEOPLE)
     say(
         f"\nThe portal is up: {stack.site}\n\n  Password of everybody here: {stack.password}\n{people}\n\n"
         f"R-{number:04d} waits for two votes: log in as bob, then as carol, and decide.\n"
-        f"  {stack.site}/restores/{number}/\n\nCtrl-C stops everything."
+        f"  {stack.site}/restores/{number}/\n\n"
+        f"R-{from_snapshot:04d} waits too: it would replace production by a snapshot, under a new id at Neon.\n"
+        f"  {stack.site}/restores/{from_snapshot}/\n\nCtrl-C stops everything."
     )
     while True:
         children.all_alive()

@@ -20,6 +20,7 @@ from demo.stack import Stack, say
 from demo.traffic import Traffic
 
 _STEP_SECONDS = 60
+SNAPSHOT = "before-the-clean-up"
 
 
 class StoryBroke(Exception):
@@ -86,6 +87,7 @@ def play(story: Story) -> dict[str, Any]:
     with Traffic(dsn, rate_per_second=50.0) as traffic:
         traffic.wait_for(40)
         story.tell(f"{len(traffic.record.acknowledged)} rows written by the application so far, 50 a second")
+        take_snapshot(story)
         damage = do_damage(dsn)
         began = time.monotonic()
         story.tell(f"a clean-up script deletes {damage.rows:,} rows of medication_logs by mistake")
@@ -122,28 +124,46 @@ def _restore(story: Story, damage: Damage) -> dict[str, Any]:
 
 def file_restore(story: Story, good_at: dt.datetime, *, start_mode: str = "by_hand") -> int:
     """Alice files and submits an in-place restore to the last good second; returns the request's number."""
+    number = _file(story, {**_moment("point", good_at), "kind": "in_place", "start_mode": start_mode})
+    story.tell(f"Alice (engineer) files R-{number:04d}: take production back to {good_at:%H:%M:%S} UTC")
+    return number
+
+
+def file_snapshot_restore(story: Story) -> int:
+    """Alice files and submits a restore from the snapshot, to be looked at first; returns the request's number."""
+    point = {"point_kind": "snapshot", "kind": "snapshot", "snapshot_mode": "preview_first"}
+    number = _file(story, {**point, "start_mode": "by_hand"}, snapshot=SNAPSHOT)
+    story.tell(f"Alice files R-{number:04d}: replace production by the snapshot {SNAPSHOT}")
+    return number
+
+
+def take_snapshot(story: Story) -> None:
+    """As somebody at Neon's console, or Neon's own schedule, would take one."""
+    project, branch = story.stack.project_id, story.stack.branch_id
+    _neon(story, "POST", f"/projects/{project}/branches/{branch}/snapshot?name={SNAPSHOT}")
+    wait_until("the snapshot", lambda: _idle(story), seconds=30)
+    story.tell(f"a snapshot of production is taken: {SNAPSHOT}")
+
+
+def _file(story: Story, chosen: dict[str, str], *, snapshot: str = "") -> int:
     alice = story.person("alice")
     page = alice.get("/restores/new/")
-    form = page.form(having="scenario")
-    now = dt.datetime.now(dt.UTC)
     sent = alice.submit(
         page,
-        form,
+        page.form(having="scenario"),
         {
             "scenario": "accidental_deletion",
             "ticket": "INC-881",
             "branch": _choice(page, "branch", "main"),
-            **_moment("point", good_at),
-            **_moment("noticed", now.replace(microsecond=0)),
-            "kind": "in_place",
+            **({"snapshot": _choice(page, "snapshot", snapshot)} if snapshot else {}),
+            **_moment("noticed", dt.datetime.now(dt.UTC).replace(microsecond=0)),
             "writers_stopped": "no",
-            "start_mode": start_mode,
             "reason": "A clean-up script deleted medication logs; every row since must come back.",
+            **chosen,
         },
     )
     number = _number_in(sent)
     alice.submit(sent, sent.form("submit"))
-    story.tell(f"Alice (engineer) files R-{number:04d}: take production back to {good_at:%H:%M:%S} UTC")
     return number
 
 

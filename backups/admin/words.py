@@ -26,7 +26,7 @@ KIND = {
     RestoreKind.SNAPSHOT: "Replace it from a snapshot",
 }
 SNAPSHOT_MODE = {
-    SnapshotMode.PREVIEW_FIRST: "Preview first: the copy that people vote on is checked once more, then takes its place",
+    SnapshotMode.PREVIEW_FIRST: "Preview first: the copy that people vote on is checked again, then takes its place",
     SnapshotMode.ONE_STEP: "In one step: Neon restores and replaces at once",
 }
 #: In a list of facts; None: Neon did not tell.
