@@ -12,7 +12,7 @@ from collections.abc import Callable
 from backups.domain.consequence import TABLES, consequence_sentence
 from backups.domain.execution import BranchPurpose, Step
 from backups.domain.packet import BoundFacts
-from backups.domain.restore import PointKind, RequestState, rfc3339
+from backups.domain.restore import PointKind, RequestState, RestoreKind, rfc3339
 from backups.models import Execution, OwnedBranch, RestoreRequest
 from backups.neon.errors import AnswerUnusable, NeonForbidden, NeonKeyRejected, NeonNotFound
 from backups.selectors.clock import database_now
@@ -36,6 +36,7 @@ from backups.services.execution.prepare_time import box_is_over, parts_of, secon
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
 from backups.services.observed_facts import Parts, assemble, facts_from_neon, history_left_seconds, one_line
 from backups.services.project import refresh_branches, refresh_project
+from backups.services.restore.input import NOT_IN_PLACE
 from backups.services.restore.packet import publish_packet, return_to_draft
 from backups.services.secrets import SecretsKeyUnusable, SecretUnreadable
 from backups.services.snapshot import SnapshotGone
@@ -45,6 +46,10 @@ COPY_MARGIN = dt.timedelta(hours=1)
 _YIELD_SECONDS = 1.0
 #: Words by which Neon's refusal of a copy is about the point, so that it would refuse the restore too.
 _ABOUT_THE_POINT = ("timestamp", "lsn", "history", "retention", "window", "point in time", "in the future")
+
+
+class _NotInPlace(Exception):
+    """Neon says by now that it would refuse the restore, so nobody needs to vote on it."""
 
 
 def read_facts(context: StepContext) -> StepResult:
@@ -58,6 +63,8 @@ def read_facts(context: StepContext) -> StepResult:
         return _returned(context, "key_rejected", str(error))
     except SnapshotGone as gone:
         return _returned(context, "snapshot_gone", f"{gone} Choose another one.")
+    except _NotInPlace:
+        return _returned(context, "not_restorable", NOT_IN_PLACE)
     if bound.snapshot_at and bound.snapshot_at != rfc3339(_taken_at(request)):
         return _returned(context, "snapshot_changed", "Neon tells another time for this snapshot. Choose it again.")
     left = neon.get("history_left_seconds")
@@ -163,6 +170,8 @@ def _read(context: StepContext, request: RestoreRequest) -> tuple[BoundFacts, di
     refresh_branches(project_id=project.pk, found=branches, actor=the_worker())
     # The branch may have another name or mark since the request was written.
     request = RestoreRequest.objects.select_related("branch__project", "undo_of").get(pk=request.pk)
+    if request.kind in {RestoreKind.IN_PLACE, RestoreKind.UNDO} and request.branch.is_from_snapshot:
+        raise _NotInPlace
     bound = read_bound_facts(client, request, branches=branches)
     size_bytes = next((other.logical_size_bytes for other in branches if other.id == bound.branch_id), None)
     roots = sum(1 for other in branches if other.is_root)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from backups.services.restore.draft import Wish
 
 MAX_REASON_CHARACTERS = 2000
+NOT_IN_PLACE = (
+    "Neon does not restore this branch in place for now, because it came from a snapshot. "
+    "Choose a copy beside it, or a snapshot."
+)
 #: The ticket stands in the ledger, where no free words may; so no patient's name gets in this way either.
 _TICKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/#-]{0,63}")
 
@@ -40,10 +44,7 @@ def _branch_errors(branch: ProtectedBranch) -> dict[str, str]:
 
 def _kind_errors(wish: Wish, branch: ProtectedBranch) -> dict[str, str]:
     if wish.kind in {RestoreKind.IN_PLACE, RestoreKind.UNDO} and branch.is_from_snapshot:
-        return {
-            "kind": "Neon does not restore this branch in place for now, because it came from a snapshot. "
-            "Choose a copy beside it, or a snapshot."
-        }
+        return {"kind": NOT_IN_PLACE}
     if (wish.kind is RestoreKind.SNAPSHOT) != (wish.point.kind is PointKind.SNAPSHOT):
         return {"snapshot": "Choose the snapshot to restore from."}
     if (wish.kind is RestoreKind.SNAPSHOT) != (wish.snapshot_mode is not None):

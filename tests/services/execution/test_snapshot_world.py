@@ -122,6 +122,11 @@ def test_votes_on_the_former_id_lapse(scene: Scene) -> None:
         assert (request.state, request.revision) == (RequestState.PREPARING, 2)
     assert void_votes_on_former_ids() == 0
     scene.assert_invariants()
+    # Gathering the facts again finds that Neon would refuse it, so nobody has to vote in vain.
+    prepared = work(Execution.objects.get(request=waiting, purpose=Purpose.PREPARE, state="active"))
+    waiting.refresh_from_db()
+    assert (prepared.outcome_code, waiting.state) == ("not_restorable", RequestState.DRAFT)
+    assert "Choose a copy beside it, or a snapshot." in waiting.outcome_sentence
 
 
 def test_a_second_snapshot_restore_finds_the_branch_under_its_new_id(scene: Scene) -> None:
@@ -157,9 +162,13 @@ def test_the_old_name_of_one_step_can_come_again(scene: Scene) -> None:
 def test_a_look_at_neon_while_the_branch_changes_hands_confuses_nobody(scene: Scene, mode: SnapshotMode) -> None:
     run = scene.started(**scene.snapshot_wish(mode))
     scene.sandbox.faults.add("lose_answer", **ORDER[mode])
+    # The answer is lost, and Neon is not done when the portal asks what became of the order.
+    scene.sandbox.settings(operation_seconds=0.5)
     while not scene.exchanges():
         Execution.objects.filter(pk=run.pk).update(next_attempt_at=None)
         advance(run.pk)
+    assert order_of(run) == ["pending"]
+    scene.sandbox.settings(operation_seconds=0.0)
     look_at_neon(scene)
     with scene.neon() as client:
         latest = client.operations.list_since(scene.sandbox.project_id, scene.moment())
