@@ -34,6 +34,7 @@ from backups.services.execution.own_copies import (
 from backups.services.execution.prepare_reading import compare, inspect, rehearse
 from backups.services.execution.prepare_time import box_is_over, parts_of, seconds_left
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
+from backups.services.execution.served import request_of
 from backups.services.observed_facts import Parts, assemble, facts_from_neon, history_left_seconds, one_line
 from backups.services.project import refresh_branches, refresh_project
 from backups.services.restore.input import NOT_IN_PLACE
@@ -74,7 +75,7 @@ def read_facts(context: StepContext) -> StepResult:
         to=Step.COPY,
         memory={"bound": bound.to_json(), "parts": Parts(neon=neon).to_json()},
         sentence=f"Facts of {bound.branch_name} read",
-        commit=lambda run: _note_name(run, bound.snapshot_name),
+        commit=lambda run: _note_name(request_of(run).pk, bound.snapshot_name),
     )
 
 
@@ -151,9 +152,9 @@ def source_name(request: RestoreRequest) -> str:
     return kept.name if kept else request.source_branch_id
 
 
-def _note_name(run: Execution, snapshot_name: str) -> None:
+def _note_name(request_id: int, snapshot_name: str) -> None:
     """A snapshot renamed since the request was written: the pages show the name that people vote on."""
-    RestoreRequest.objects.filter(pk=run.request_id).exclude(snapshot_id="").update(snapshot_name=snapshot_name)
+    RestoreRequest.objects.filter(pk=request_id).exclude(snapshot_id="").update(snapshot_name=snapshot_name)
 
 
 def _taken_at(request: RestoreRequest) -> dt.datetime:
