@@ -61,6 +61,13 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_state(parser)
     parser.add_argument("--port", type=int, default=0, help="TCP port of the API on 127.0.0.1 (default: any free one)")
     parser.add_argument(
+        "--proxy-port",
+        type=int,
+        default=0,
+        help="TCP port on 127.0.0.1 behind which all endpoints lie, by host name and with TLS (default: chosen once, "
+        "then kept)",
+    )
+    parser.add_argument(
         "--database",
         action="append",
         metavar="NAME",
@@ -135,6 +142,7 @@ def _run_serve(options: argparse.Namespace) -> int:
                 options.state,
                 storage=options.storage,
                 fsync=options.fsync,
+                proxy_port=options.proxy_port,
                 track_commit_timestamp=options.track_commit_timestamp,
             )
         )

@@ -69,7 +69,7 @@ class Branch(Stored):
 
 @dataclass(frozen=True)
 class Endpoint(Stored):
-    """`node_id` is the data that its port serves at this moment."""
+    """`node_id` is the data that its port serves at this moment. `public_port` is the proxy's; without one its own."""
 
     project_id: str
     branch_id: str
@@ -77,6 +77,7 @@ class Endpoint(Stored):
     port: int
     created_at: datetime
     updated_at: datetime
+    public_port: int = 0
     current_state: str = "init"
     pending_state: str | None = None
     started_at: datetime | None = None

@@ -54,6 +54,7 @@ class Plane:
         self.wake_worker: Callable[[str], None] = lambda project_id: None
         self.read_meters: Callable[[], None] = lambda: None
         self.pinned_nodes: set[str] = set()
+        self.proxy_port = 0
         self._clock_lock = threading.Lock()
         self._last_moment = clock.now()
 

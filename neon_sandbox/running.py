@@ -19,7 +19,12 @@ STORAGES = ("postgres", "none")
 
 @contextmanager
 def opened_sandbox(
-    state_dir: Path, *, storage: str, track_commit_timestamp: bool = True, fsync: bool = False
+    state_dir: Path,
+    *,
+    storage: str,
+    track_commit_timestamp: bool = True,
+    fsync: bool = False,
+    proxy_port: int = 0,
 ) -> Iterator[Sandbox]:
     """A started sandbox on this state, stopped at the end together with its computes."""
     if storage not in STORAGES:
@@ -38,4 +43,6 @@ def opened_sandbox(
         sandbox = Sandbox(state_dir, chosen, store, clock)
         stack.callback(sandbox.stop)
         sandbox.start()
+        if tools is not None:
+            sandbox.open_proxy(proxy_port)
         yield sandbox

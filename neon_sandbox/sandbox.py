@@ -17,8 +17,11 @@ from neon_sandbox.archiving import archive_unused
 from neon_sandbox.calls import Calls
 from neon_sandbox.chores import Chores
 from neon_sandbox.clock import Clock
+from neon_sandbox.cluster import LOOPBACK
 from neon_sandbox.entities import Branch, Endpoint, Operation, Project, Settings
+from neon_sandbox.errors import SandboxError
 from neon_sandbox.faults import Faults
+from neon_sandbox.front.proxy import Proxy
 from neon_sandbox.metering import Metering
 from neon_sandbox.new_project import Wanted, entities_of
 from neon_sandbox.plane import HISTORY_DEFAULT_SECONDS, ROOT_CAPS, Plane, Planned
@@ -46,6 +49,7 @@ class Sandbox:
         self.plane.read_meters = self._metering.read
         self._workers = Workers(self.plane)
         self._scheduler = Scheduler(self.plane, self.stopping)
+        self._proxy: Proxy | None = None
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper", daemon=True)
 
     def start(self) -> None:
@@ -58,9 +62,23 @@ class Sandbox:
         self._scheduler.start()
         self._housekeeper.start()
 
+    def open_proxy(self, port: int = 0) -> None:
+        """One port, with TLS, behind which all endpoints lie. Raises SandboxError when the port is taken."""
+        try:
+            self._proxy = Proxy(self.plane, self.state_dir, port=port)
+        except OSError as error:
+            raise SandboxError(f"Port {port} of {LOOPBACK} can not be used: {error.strerror}") from error
+        self.plane.proxy_port = self._proxy.port
+        with self.plane.store.transaction():
+            for endpoint in self.plane.store.find(Endpoint):
+                self.plane.store.put(replace(endpoint, public_port=self._proxy.port))
+        self._proxy.start()
+
     def stop(self) -> None:
         self.stopping.set()
         self.faults.clear()
+        if self._proxy is not None:
+            self._proxy.stop()
         self._workers.stop()
         self._scheduler.join()
         if self._housekeeper.is_alive():
@@ -151,8 +169,9 @@ class Sandbox:
                     log.exception("housekeeping failed")
 
     def _chores(self) -> list[Callable[[], None]]:
-        plane = self.plane
+        plane, proxy = self.plane, self._proxy
         return [
+            *([proxy.tidy] if proxy else []),
             self._delete_expired,
             lambda: archive_unused(plane),
             self._own_chores.check_availability,

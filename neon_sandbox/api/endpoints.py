@@ -73,6 +73,7 @@ def new_endpoint(plane: Plane, branch: Branch, wanted: Mapping[str, Any]) -> End
         branch_id=branch.id,
         node_id=branch.node_id,
         port=plane.storage.new_port(),
+        public_port=plane.proxy_port,
         created_at=moment,
         updated_at=moment,
         current_state="init",

@@ -149,10 +149,9 @@ def annotation(entity: Branch) -> dict[str, Any]:
 
 
 def host_of(entity: Endpoint) -> str:
-    """At Neon all endpoints share one port and are told apart by name. Here each has a port of its own, which stands
-    in its host, so that whoever makes an address of it, as Neon's own command line does, arrives at the right server.
-    """
-    return f"{entity.id}.localhost:{entity.port}"
+    """With the port, which is not 5432 here, so that whoever makes an address of it, as Neon's own command line does,
+    arrives at the proxy."""
+    return f"{entity.id}.localhost:{entity.public_port or entity.port}"
 
 
 def endpoint(entity: Endpoint) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def test_a_renamed_branch_is_found_by_its_new_name(
     branch = project.branch("copy")
     assert cli.run("branches", "rename", "copy", "renamed")["name"] == "renamed"
     project.insert(3, branch_id=branch)
-    address = cli.text("connection-string", "renamed", "--ssl", "omit").strip()
+    address = cli.text("connection-string", "renamed").strip()
     assert rows_at(address, monkeypatch) == [1, 2, 3]
 
 
@@ -79,5 +79,5 @@ def test_the_default_branch_is_what_is_meant_without_a_name(
     project.branch("copy")
     project.insert(3)
     assert cli.run("branches", "set-default", "copy")["default"] is True
-    assert rows_at(cli.text("connection-string", "--ssl", "omit").strip(), monkeypatch) == [1, 2]
+    assert rows_at(cli.text("connection-string").strip(), monkeypatch) == [1, 2]
     assert not project.api.branch(project.main)["default"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.conftest import Cli, rows_at, settle
+from tests.cli.conftest import Cli, moment, rows_at, settle
 from tests.sandbox.real import RealProject
 
 
@@ -43,11 +43,14 @@ def test_the_printed_address_leads_to_the_branch(
     cli: Cli, project: RealProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.branch("child")
+    then = moment()
     project.insert(3)
-    direct = cli.text("connection-string", "main", "--ssl", "omit").strip()
+    direct = cli.text("connection-string", "main").strip()
+    assert "sslmode=require&channel_binding=require" in direct
     assert rows_at(direct, monkeypatch) == [1, 2, 3]
+    assert rows_at(cli.text("connection-string", f"main@{then}").strip(), monkeypatch) == [1, 2]
 
-    pooled = cli.run("connection-string", "child", "--pooled", "--extended", "--ssl", "omit")
+    pooled = cli.run("connection-string", "child", "--pooled", "--extended")
     assert "-pooler." in pooled["host"]
     assert rows_at(pooled["connection_string"], monkeypatch) == [1, 2]
 

@@ -6,6 +6,7 @@ import threading
 import time
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -237,8 +238,7 @@ def _protect_main(project: RealProject, protected: bool) -> None:
 
 
 def _port(project: RealProject, branch_id: str) -> str:
-    host = project.api.get(f"/branches/{branch_id}/endpoints")["endpoints"][0]["host"]
-    return f":{host.rpartition(':')[2]}/"
+    return f":{urlsplit(project.sandbox.dsn(branch_id)).port}/"
 
 
 def test_a_base_that_is_thinned_out_while_it_is_copied_is_replaced_by_an_older_one(
