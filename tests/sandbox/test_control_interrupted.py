@@ -196,3 +196,36 @@ def test_rows_of_the_parent_are_never_seen_in_a_structure_only_branch_that_was_i
             assert ids(uri) == [1]
         finally:
             assert again.stop() == 0
+
+
+@pytest.mark.acceptance
+def test_a_project_that_was_being_made_when_the_sandbox_was_killed() -> None:
+    with temporary_state_dir() as directory:
+        state: Path = directory / "state"
+        program = Program("serve", "--state", str(state), "--operation-seconds", "0.5")
+        nodes = state / "nodes"
+        with program.http() as http:
+            answer = http.post(f"{program.ready['url']}/projects", json={"project": {"name": "second"}})
+            made = answer.raise_for_status().json()
+            wait_until(lambda: len(list(nodes.iterdir())) == 2, "its cluster is being made")
+        program.kill()
+        wait_until(lambda: not processes_about(state), "everything has ended")
+        again = Program("serve", "--state", str(state), "--operation-seconds", "0")
+        try:
+            path = f"{again.ready['url']}/projects/{made['project']['id']}"
+            with again.http() as http:
+                wait_until(
+                    lambda: all(
+                        operation["status"] == "finished"
+                        for operation in http.get(f"{path}/operations").json()["operations"]
+                    ),
+                    "the project is made",
+                )
+                branch = http.get(f"{path}/branches/{made['branch']['id']}").json()["branch"]
+            assert branch["current_state"] == "ready"
+            uri = made["connection_uris"][0]["connection_uri"]
+            execute(uri, "create table entry (id int)", "insert into entry values (5)")
+            assert ids(uri) == [5]
+            assert len(list(nodes.iterdir())) == 2
+        finally:
+            assert again.stop() == 0
