@@ -15,6 +15,7 @@ from neon_sandbox.errors import ClusterFailed
 from neon_sandbox.problems import ApiProblem
 from neon_sandbox.storage.base import Fork, Point
 from neon_sandbox.storage.bases import BaseGone, Bases
+from neon_sandbox.storage.drops import behind_last_commit, has_half_dropped_database
 from neon_sandbox.storage.nodes import Nodes
 
 # Replay to a time stops at the first commit behind it, so there must be one.
@@ -134,8 +135,22 @@ class Recovery:
         self._nodes.tools.give(data_dir / "recovery.signal")
         self._nodes.start(node_id, port or free_port(), self._settings(source, target))
         self._remember(node_id, target)
+        if target.timestamp is not None and has_half_dropped_database(self._nodes, node_id):
+            exact = self._before_the_drop(source, node_id, target)
+            if exact is not None:
+                self._nodes.discard(node_id)
+                self._make(source_id, node_id, exact, port)
+                return
         if port is None:
             self._nodes.stop(node_id)
+
+    def _before_the_drop(self, source: Node, node_id: str, target: _Target) -> _Target | None:
+        found = self._bases.newest(source.id, at_time=target.timestamp, at_lsn=None)
+        if found is None:
+            return None
+        base_lsn = found[1].stop_lsn
+        lsn = behind_last_commit(self._nodes, source, base_lsn, self._nodes.store.must(Node, node_id))
+        return _Target(lsn=max(lsn, base_lsn), head_at=target.timestamp) if lsn is not None else None
 
     def _thaw(self, source_id: str, node_id: str, port: int | None) -> None:
         """From a sealed node: its data are started as they are and go on where it ended, on the same timeline."""
