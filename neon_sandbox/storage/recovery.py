@@ -201,7 +201,8 @@ class Recovery:
             "restore_command": self._restore_command(source.id),
             "recovery_target_timeline": str(source.timeline),
             "recovery_target_action": "promote",
-            "shared_buffers": "64MB",
+            # More than usual makes replay quicker; the branch has it until its next start, so not much more.
+            "shared_buffers": "32MB",
             **target.settings(self._nodes.clock),
         }
 
