@@ -22,6 +22,7 @@ class Recovery:
     branch: ProtectedBranch
     environment: Environment
     oldest_point: dt.datetime | None
+    has_points_in_time: bool
     asked_neon_at: dt.datetime | None
     is_fresh: bool
     proven_at: dt.datetime | None
@@ -51,6 +52,7 @@ def _recovery(branch: ProtectedBranch, now: dt.datetime) -> Recovery:
         branch=branch,
         environment=branch.environment,
         oldest_point=now - dt.timedelta(seconds=window) if known and window is not None else None,
+        has_points_in_time=not branch.is_from_snapshot,
         asked_neon_at=asked,
         is_fresh=fresh,
         proven_at=getattr(branch, "proven_at", None),

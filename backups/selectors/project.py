@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -65,6 +66,15 @@ def made_by_portal(project: Project, branches: Iterable[tuple[str, str]]) -> fro
         for branch_id, name in pairs
         if any(branch_id == made_id or (not made_id and name == made_name) for made_id, made_name in known)
     )
+
+
+def source_id_at(branch: ProtectedBranch, at: dt.datetime | None) -> str:
+    """Neon's id of the branch that keeps the history of that moment: what has the name now, or what it replaced.
+
+    The history of a branch that came from a snapshot begins with it; what was before stays with the former id.
+    """
+    held = branch.former_ids.filter(until__gt=at).order_by("until").first() if at is not None else None
+    return held.neon_branch_id if held else branch.neon_branch_id
 
 
 def branch_names(project: Project) -> dict[str, str]:

@@ -22,8 +22,10 @@ def rekey_branch(
     if branch.neon_branch_id == found.id:
         return branch
     former = branch.neon_branch_id
+    # What was written up to the order is in the former branch's history, and nothing of it in the new one's.
+    until = request.submitted_to_neon_at or database_now()
     FormerBranchId.objects.get_or_create(
-        branch=branch, neon_branch_id=former, defaults={"request": request, "until": database_now()}
+        branch=branch, neon_branch_id=former, defaults={"request": request, "until": until}
     )
     # Somebody's look at the project may have taken the new id for a new branch; nothing refers to it yet.
     ProtectedBranch.objects.filter(project=branch.project, neon_branch_id=found.id).delete()

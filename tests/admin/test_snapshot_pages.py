@@ -166,6 +166,18 @@ def test_the_page_and_the_vote_say_from_which_snapshot_and_what_it_costs(people,
     assert SHRINKS in sheet
 
 
+def test_a_branch_from_a_snapshot_is_not_said_to_go_back_to_any_second(people, scenes, log_in):
+    request = scenes.completed()
+    start = log_in(people.erin)
+    assert "To any second since" in text_of(start.get("/"))
+    ProtectedBranch.objects.filter(pk=request.branch_id).update(is_from_snapshot=True)
+    words = text_of(start.get("/"))
+    assert "To any second since" not in words
+    assert "Not to points in time for now: it came from a snapshot" in words
+    project = text_of(start.get(reverse("ops:project", args=[request.branch.project_id])))
+    assert "root, from a snapshot: can't be restored in place for now" in project
+
+
 def test_a_completed_one_offers_no_undo_and_says_what_there_is(people, scenes, log_in):
     request = scenes.snapshot_completed()
     answer = log_in(people.alice).get(reverse("ops:request", args=[request.pk]))

@@ -9,6 +9,7 @@ from backups.domain.execution import BranchPurpose, Step
 from backups.models import Execution, Look
 from backups.neon.errors import NeonNotFound
 from backups.selectors.clock import database_now
+from backups.selectors.project import source_id_at
 from backups.selectors.restore import governing_requests
 from backups.services.execution.context import StepContext
 from backups.services.execution.intents import IntentResult, NotSent, Refused, Unknown, Waiting
@@ -97,7 +98,7 @@ def look_of(context: StepContext) -> Look:
 def _plan(look: Look) -> CopyPlan:
     return CopyPlan(
         name=look.copy_name,
-        source_branch_id=look.branch.neon_branch_id,
+        source_branch_id=source_id_at(look.branch, look.point_at),
         point=look.point,
         purpose=BranchPurpose.LOOK,
         owner_name=look.person_name,

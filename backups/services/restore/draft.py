@@ -24,6 +24,7 @@ from backups.domain.restore import (
 )
 from backups.models import LedgerEvent, ProtectedBranch, RestoreRequest
 from backups.selectors.clock import database_now
+from backups.selectors.project import source_id_at
 from backups.selectors.restore import preserved_branch
 from backups.services.restore.errors import Refused
 from backups.services.restore.governed import Granted, account_of, on_request, refusals_recorded, with_roles_of_now
@@ -64,7 +65,7 @@ def draft_request(*, actor: Actor, wish: Wish) -> RestoreRequest:
         check_wish(wish, branch=branch, now=now)
         request = RestoreRequest(requester_id=account_of(actor), requester_name=actor.name)
         _fill(request, wish, branch)
-        request.source_branch_id = branch.neon_branch_id
+        request.source_branch_id = source_id_at(branch, wish.point.at)
         return _save_draft(request, actor=actor, reason=wish.reason)
 
 
@@ -192,7 +193,7 @@ def _edit(granted: Granted, wish: Wish) -> RestoreRequest:
     check_wish(wish, branch=branch, now=granted.now)
     _fill(request, wish, branch)
     if request.kind != RestoreKind.UNDO:
-        request.source_branch_id = branch.neon_branch_id
+        request.source_branch_id = source_id_at(branch, wish.point.at)
     event = _record_edit(granted, wish)
     request.reason = event.free_text
     request.save()

@@ -9,11 +9,12 @@ import pytest
 from backups.domain.actions import NO_UNDO_OF_SNAPSHOT, NO_UNDO_ON_SNAPSHOT, Action
 from backups.domain.execution import Purpose
 from backups.domain.people import SYSTEM
-from backups.domain.restore import RequestState, RestoreKind, SnapshotMode, StartMode
+from backups.domain.restore import PointKind, RequestState, RestoreKind, RestorePoint, SnapshotMode, StartMode
 from backups.models import Execution, LedgerEvent, OwnedBranch, ProtectedBranch, RestoreRequest
 from backups.selectors.restore import available_actions
 from backups.services.dispose import dispose_due_branches
 from backups.services.execution.advance import advance
+from backups.services.look import open_look
 from backups.services.project import refresh_branches
 from backups.services.restore.attention import verify_again
 from backups.services.restore.draft import draft_undo, submit_request
@@ -110,6 +111,26 @@ def test_neither_a_restore_in_place_can_be_filed(scene: Scene) -> None:
     with pytest.raises(InvalidInput, match="does not restore this branch in place for now"):
         factories.submitted(scene.people.alice, scene.branch)
     scene.submitted(kind=RestoreKind.NEW_BRANCH, start_mode=StartMode.AT_ONCE)
+
+
+def test_a_copy_of_what_was_before_is_made_of_the_branch_that_keeps_it(scene: Scene) -> None:
+    before = RestorePoint(PointKind.TIMESTAMP, at=scene.moment())
+    replaced(scene)
+    scene.branch.refresh_from_db()
+    copy = {"kind": RestoreKind.NEW_BRANCH, "start_mode": StartMode.AT_ONCE}
+    earlier = scene.submitted(**copy, point=before)
+    later = scene.submitted(**copy, point=RestorePoint(PointKind.TIMESTAMP, at=scene.moment()))
+    assert (earlier.source_branch_id, later.source_branch_id) == (
+        scene.sandbox.branch_id,
+        scene.branch.neon_branch_id,
+    )
+    prepared = work(Execution.objects.get(request=earlier, purpose=Purpose.PREPARE))
+    assert prepared.outcome_code == "published"
+    (call,) = (call for call in scene.sandbox.calls("POST", "/branches") if call["applied"])
+    assert call["body"]["branch"]["parent_id"] == scene.sandbox.branch_id
+    look = open_look(actor=scene.people.alice.actor, branch_id=scene.branch.pk, point=before)
+    assert work(Execution.objects.get(look=look)).outcome_code == "ready"
+    scene.assert_invariants()
 
 
 def test_votes_on_the_former_id_lapse(scene: Scene) -> None:
