@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from neon_sandbox import times
@@ -72,14 +73,16 @@ class Past:
     def _made(self, branch: Branch, point: Point) -> _Compute:
         project = find_project(self._plane, branch.project_id)
         node_id, port = new_node_id(), self._plane.storage.new_port()
-        self._plane.pinned_nodes.add(node_id)
-        try:
-            check_point(self._plane, project, branch, point)
-            self._plane.storage.fork(branch.node_id, node_id, point, port)
+        with ExitStack() as undo:
+            self._plane.pinned_nodes.add(node_id)
+            undo.callback(self._plane.pinned_nodes.discard, node_id)
+            try:
+                check_point(self._plane, project, branch, point)
+                self._plane.storage.fork(branch.node_id, node_id, point, port)
+            except ApiProblem as problem:
+                raise Refused(problem.message) from None
             self._use_passwords_of_today(branch, node_id, point)
-        except ApiProblem as problem:
-            self._plane.pinned_nodes.discard(node_id)
-            raise Refused(problem.message) from None
+            undo.pop_all()
         return _Compute(node_id, port)
 
     def _use_passwords_of_today(self, branch: Branch, node_id: str, point: Point) -> None:

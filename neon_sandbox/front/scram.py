@@ -21,8 +21,8 @@ class Scram:
     def __init__(self, password: str, mechanism: str, channel: bytes | None) -> None:
         self._password = password
         self._channel = channel if mechanism == PLUS else None
-        self._first = self._server_first = ""
-        self._header = ""
+        self._salt = secrets.token_bytes(16)
+        self._header = self._first = self._server_first = ""
 
     def challenge(self, client_first: str) -> str:
         """The answer to the client's first message."""
@@ -31,7 +31,6 @@ class Scram:
         if (binding == "p=tls-server-end-point") is not (self._channel is not None):
             raise ScramFailed
         self._header = f"{binding},{identity},"
-        self._salt = secrets.token_bytes(16)
         nonce = _attribute(self._first, "r") + secrets.token_urlsafe(18)
         self._server_first = f"r={nonce},s={_encoded(self._salt)},i={_ITERATIONS}"
         return self._server_first

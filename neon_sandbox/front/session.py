@@ -79,13 +79,13 @@ class Session:
         if start is None:
             return
         try:
-            role = self._log_in(start)
+            role, confirmed = self._log_in(start)
             destination = self._computes.destination(self._host, start.parameters)
         except Refused as refused:
             self._connection.sendall(protocol.fatal(refused))
             return
         try:
-            self._relay_to(destination, role, start)
+            self._relay_to(destination, role, start, confirmed)
         finally:
             if destination.in_the_past:
                 self._computes.past.left(destination.in_the_past)
@@ -119,7 +119,8 @@ class Session:
             self._connection = self._tls.context.wrap_socket(self._connection, server_side=True)
             self._host = getattr(self._connection, "wanted_host", "") or ""
 
-    def _log_in(self, start: Start) -> Role:
+    def _log_in(self, start: Start) -> tuple[Role, str]:
+        """Who it is, and the last word of the exchange, which is said when the way is free. Raises Refused."""
         if not self._host:
             raise _WITHOUT_NAME
         name = start.parameters.get("user", "")
@@ -136,10 +137,9 @@ class Session:
             role = None
         if role is None:
             raise Refused(f"password authentication failed for user '{name}'", "28P01")
-        self._confirmed = confirmed
-        return role
+        return role, confirmed
 
-    def _relay_to(self, destination: Destination, role: Role, start: Start) -> None:
+    def _relay_to(self, destination: Destination, role: Role, start: Start, confirmed: str) -> None:
         try:
             server = _connected(_connection_words(destination, role, start.parameters))
         except Refused as refused:
@@ -148,7 +148,7 @@ class Session:
         with closing(server):
             key = self._cancels.add(server.pgconn.get_cancel())
             try:
-                said = protocol.end_sasl(self._confirmed) + protocol.greeting(_parameters_of(server.pgconn), key)
+                said = protocol.end_sasl(confirmed) + protocol.greeting(_parameters_of(server.pgconn), key)
                 self._connection.sendall(said)
                 with socket.socket(fileno=socket.dup(server.fileno())) as backend:
                     relay(self._connection, backend)
