@@ -67,7 +67,7 @@ STANDARD_LIBRARY_AND: dict[str, set[str]] = {
     "backups.neon": {"httpx", "httpcore", "certifi"},
     "backups.verification": {"psycopg"},
     "backups.ledger": {"cryptography", "rfc8785"},
-    "neon_sandbox": {"psycopg"},
+    "neon_sandbox": {"psycopg", "cryptography"},
 }
 
 

@@ -203,7 +203,7 @@ def test_a_past_that_there_is_not(shared: RealProject, options: str, words: str)
 
 def test_the_certificate_is_a_right_one() -> None:
     made = certificate.new_certificate(datetime(2026, 11, 22, tzinfo=UTC))
-    read = x509.load_pem_x509_certificate(made.encode())
+    read = x509.load_pem_x509_certificate(made)
     read.verify_directly_issued_by(read)
     names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["localhost", "*.localhost"]
