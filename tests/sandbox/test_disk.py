@@ -41,7 +41,7 @@ class Seen:
     "load",
     [
         pytest.param(Load(bursts_a_day=3, writes_a_burst=250, scale=0.1), id="small"),
-        pytest.param(Load(bursts_a_day=24, writes_a_burst=4000, scale=1.0), id="full", marks=pytest.mark.soak),
+        pytest.param(Load(bursts_a_day=24, writes_a_burst=2000, scale=1.0), id="full", marks=pytest.mark.soak),
     ],
 )
 def test_a_week_of_traffic(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
