@@ -54,6 +54,39 @@ def observed(*tables: TableFacts) -> ObservedFacts:
     return nothing_observed(AS_OF) | {"tables": list(tables), "sessions": {"count": 38, "by_application": {}}}
 
 
+SNAPSHOT = {
+    "kind": "snapshot",
+    "point_kind": "snapshot",
+    "point": "snap-calm-1",
+    "snapshot_name": "nightly",
+    "snapshot_at": "2026-11-21T02:00:00.000Z",
+    "snapshot_mode": "preview_first",
+}
+
+
+def test_a_restore_from_a_snapshot_says_from_which_and_what_it_costs() -> None:
+    sentence = said(observed(table("public.doses", lost_at_least=37)), **SNAPSHOT, children=("dev (br-2)",))
+    assert sentence.startswith(
+        "Replaces everything on carecircle-prod / main (databases analytics, carecircle) with what the snapshot "
+        "nightly holds, taken 21 Nov 2026 02:00:00 UTC, 1 d ago."
+    )
+    assert "Discards at least 37 rows written since, in 1 table." in sentence
+    assert "kept as main_before_R-0142, without a compute. 1 child branch stays with it." in sentence
+    assert sentence.endswith(consequence.SHRINKS)
+    assert "so that it can be undone" not in sentence
+
+
+def test_what_a_restore_from_a_snapshot_loses_is_never_nothing_when_it_is_unknown() -> None:
+    assert "How many rows written since are discarded is unknown" in said(nothing_observed(AS_OF), **SNAPSHOT)
+
+
+def test_facts_of_snapshots_change_the_digest_of_nothing_else() -> None:
+    """Requests that wait for votes while the portal is brought up to date keep them."""
+    assert not {"snapshot_name", "snapshot_at", "snapshot_mode"} & bound().to_json().keys()
+    assert bound(**SNAPSHOT).digest() != bound(**SNAPSHOT | {"snapshot_mode": "one_step"}).digest()
+    assert bound(**SNAPSHOT).digest() != bound(**SNAPSHOT | {"snapshot_at": "2026-11-21T03:00:00.000Z"}).digest()
+
+
 def said(facts: ObservedFacts, **changes: object) -> str:
     return consequence.consequence_sentence(bound=bound(**changes), observed=facts, project_name="carecircle-prod")
 

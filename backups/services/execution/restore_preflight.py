@@ -65,8 +65,9 @@ def _ask_again(context: StepContext, waiting_for: str, sentence: str) -> StepRes
 
 def _look(context: StepContext) -> StepResult:
     branches = context.client.branches.list(context.project_id)
-    if _was_done_after_all(context, branches):
-        return _contradicted(context)
+    trace = _trace_of_effect(context, branches)
+    if trace:
+        return _contradicted(context, trace)
     changed = _changed_since_the_votes(context, branches)
     if changed:
         return _drift(context, changed)
@@ -76,16 +77,22 @@ def _look(context: StepContext) -> StepResult:
     return _obstacle(context, branches, operations) or _ready(context, branches, operations)
 
 
-def _was_done_after_all(context: StepContext, branches: Sequence[Branch]) -> bool:
+def _trace_of_effect(context: StepContext, branches: Sequence[Branch]) -> str:
     """Once an order went out, our name at Neon is no obstacle but a trace: nothing may be called without effect."""
-    if context.request.state != RequestState.RUNNING or not RestoreKind(context.request.kind).overwrites:
-        return False
-    return any(branch.name == context.request.preserve_name for branch in branches)
+    request = context.request
+    if request.state != RequestState.RUNNING or not RestoreKind(request.kind).overwrites:
+        return ""
+    if any(branch.name == request.preserve_name for branch in branches):
+        return f"{request.preserve_name} exists"
+    # From a snapshot, whatever name Neon gave to what was replaced: the branch's own name has gone to another id.
+    name, branch_id = packet_of(request).bound["branch_name"], context.branch.neon_branch_id
+    taken = any(branch.name == name and branch.id != branch_id for branch in branches)
+    return f"another branch is called {name}" if taken and request.snapshot_id else ""
 
 
-def _contradicted(context: StepContext) -> StepResult:
+def _contradicted(context: StepContext, trace: str) -> StepResult:
     name = context.request.preserve_name
-    halted = halt("effect_unclear", f"Neon said that it did nothing with the order, yet {name} exists.")
+    halted = halt("effect_unclear", f"Neon said that it did nothing with the order, yet {trace}.")
 
     def commit(run: Execution) -> None:
         doubt_refusal(run, name)

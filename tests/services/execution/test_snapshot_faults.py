@@ -133,6 +133,31 @@ def test_an_order_denied_at_the_door_and_done_all_the_same_ends_with_a_person(sc
     scene.assert_invariants()
 
 
+def test_a_denied_order_is_not_called_without_effect_when_neon_chose_another_name_for_what_it_replaced(
+    scene: Scene, settings: Any
+) -> None:
+    settings.EXECUTION_RETRY_SECONDS = settings.EXECUTION_RETRY_LONGEST_SECONDS = 2.0
+    run = scene.started(**scene.snapshot_wish(ONE_STEP))
+    scene.sandbox.faults.add("error_after_success", status=423, **ORDER[ONE_STEP])
+    advance(run.pk)
+    assert order_of(run) == ["refused"]
+    with scene.neon() as stranger:
+        project_id = scene.sandbox.project_id
+        latest = stranger.operations.list_since(project_id, scene.moment())
+        stranger.operations.wait_for(project_id, [each.id for each in latest], deadline_seconds=5)
+        stranger.branches.update(project_id, scene.sandbox.branch_id, name="main_old_2026")
+    work(run)
+    assert (run.state, run.halt_code) == ("halted", "effect_unclear")
+    assert state_of(run) == RequestState.NEEDS_ATTENTION
+    assert run.request is not None
+    look_again(actor=scene.people.bob.actor, request_id=run.request.pk)
+    work(run)
+    assert order_of(run) == ["applied"]
+    kept = OwnedBranch.objects.get(request=run.request, purpose="preserved")
+    assert (kept.neon_branch_id, kept.name) == (scene.sandbox.branch_id, "main_old_2026")
+    scene.assert_invariants()
+
+
 @BOTH
 def test_a_failed_operation_that_neon_then_finishes_is_no_failure(scene: Scene, mode: SnapshotMode) -> None:
     run = scene.started(**scene.snapshot_wish(mode))

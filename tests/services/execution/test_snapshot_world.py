@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from backups.domain.actions import NO_UNDO_OF_SNAPSHOT, NO_UNDO_ON_SNAPSHOT, Action
 from backups.domain.execution import Purpose
@@ -273,6 +275,33 @@ def test_verifying_again_follows_the_branch_and_sends_nothing(scene: Scene, sett
     assert len(scene.exchanges(applied=False)) == 1
     assert LedgerEvent.objects.filter(type="project.branch_rekeyed").count() == 1
     scene.assert_invariants()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"snapshot_id": ""},
+        {"snapshot_mode": ""},
+        {"snapshot_mode": "three_steps"},
+        {"kind": "in_place"},
+        {"point_kind": "timestamp"},
+        {"point_at": None},
+        {"point_lsn": "0/1"},
+    ],
+    ids=str,
+)
+def test_the_database_holds_a_snapshot_s_facts_together(scene: Scene, fields: dict[str, Any]) -> None:
+    request = scene.submitted(**scene.snapshot_wish(PREVIEW_FIRST))
+    with pytest.raises(IntegrityError, match=r"request_(snapshot|point)_shape"), transaction.atomic():
+        RestoreRequest.objects.filter(pk=request.pk).update(**fields)
+
+
+def test_the_database_holds_one_exchange_per_run_whatever_the_code_does(scene: Scene) -> None:
+    run = work(scene.started(**scene.snapshot_wish(ONE_STEP)))
+    (first,) = intents(run)
+    first.pk, first.number, first.name, first.http_request_id = None, 2, "another name", uuid.uuid4()
+    with pytest.raises(IntegrityError, match="intent_one_effect"):
+        first.save()
 
 
 def test_a_stop_before_the_order_leaves_everything(scene: Scene) -> None:
