@@ -56,8 +56,7 @@ class PostgresStorage:
         for path in self.nodes.root.iterdir():
             if self._store.get(Node, path.name) is None:
                 self.nodes.discard(path.name)
-        for leftover in self.nodes.root.glob("*/spare-*"):
-            self.nodes.throw_away(leftover)
+        self._bases.spares.keep_whole_ones()
 
     def close(self) -> None:
         with ThreadPoolExecutor(max_workers=8) as pool:

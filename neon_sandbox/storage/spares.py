@@ -27,6 +27,18 @@ class Spares:
         self._lock = threading.Lock()
         self._used: dict[tuple[str, int], float] = {}
 
+    def keep_whole_ones(self) -> None:
+        """Throws away what a killed predecessor left half-copied or half-dropped. The others are as good as before."""
+        whole = {
+            place
+            for node in self._nodes.store.find(Node)
+            for base in node.bases
+            for place in self._places(node.id, base.number)
+        }
+        for path in self._nodes.root.glob("*/spare-*"):
+            if path not in whole:
+                self._nodes.throw_away(path)
+
     def take(self, node_id: str, number: int, target: Path) -> bool:
         """Moves a spare of the base to `target`; False when there is none."""
         self._used[node_id, number] = time.monotonic()

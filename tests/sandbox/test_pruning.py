@@ -190,3 +190,31 @@ def test_a_suspended_branch_frees_its_ancestors_as_well(past: RealProject) -> No
     past.api.done(past.api.call("POST", f"/endpoints/{endpoint}/start"))
     past.insert(2)
     assert past.ids(past.branch("of-started")) == [1, 2]
+
+
+def spares_of(project: RealProject) -> set[str]:
+    directory = storage_of(project).nodes.dir(node_of(project, project.main))
+    return {path.name for path in directory.glob("spare-*")}
+
+
+def test_spares_are_few_and_go_with_the_compute(past: RealProject) -> None:
+    keep_house(past)
+    assert spares_of(past) == {"spare-1-0"}
+    past.branch("uses-it")
+    for _ in range(3):
+        keep_house(past)
+    assert spares_of(past) == {"spare-1-0", "spare-1-1"}, "two while they are in use"
+    endpoint = past.api.get(f"/branches/{past.main}/endpoints")["endpoints"][0]["id"]
+    past.api.done(past.api.call("POST", f"/endpoints/{endpoint}/suspend"))
+    storage_of(past)._bases.spares._used.clear()  # as if nobody had branched for two minutes
+    keep_house(past)
+    assert not spares_of(past)
+
+
+def test_after_a_kill_whole_spares_stay_and_the_rest_goes(past: RealProject) -> None:
+    keep_house(past)
+    directory = storage_of(past).nodes.dir(node_of(past, past.main))
+    for leftover in ("spare-1.new", "spare-7-0", "spare-7"):
+        (directory / leftover).mkdir()
+    storage_of(past)._bases.spares.keep_whole_ones()
+    assert spares_of(past) == {"spare-1-0"}
