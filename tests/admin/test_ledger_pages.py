@@ -56,6 +56,21 @@ def comment(people) -> LedgerEvent:
     )
 
 
+@pytest.fixture
+def history(people) -> None:
+    """As many events as it takes for the planner to tell one index from another, whatever earlier tests left behind."""
+    for number in range(200):
+        record_event(
+            type="execution.submitted",
+            actor=SYSTEM,
+            target=Target(kind="restore_request", id=f"R-{1000 + number}"),
+            sandbox=number % 10 == 0,
+            correlation=f"R-{1000 + number}",
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE backups_ledgerevent")
+
+
 @pytest.mark.parametrize(
     ("who", "status"), [("dana", 200), ("bob", 200), ("erin", 200), ("alice", 403), ("charlie", 302), (None, 302)]
 )
@@ -204,7 +219,7 @@ def test_the_list_uses_the_index_of_its_order(people):
     ],
     ids=str,
 )
-def test_each_filter_has_its_index(people, condition, index):
+def test_each_filter_has_its_index(history, condition, index):
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off")
     assert index in LedgerEvent.objects.filter(**condition).explain()
