@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -105,12 +107,11 @@ def _complete(api: Api) -> list[str]:
 
 
 def _used_bytes(directory: Path) -> int:
-    """As `du` counts: what is linked twice lies on the disk once."""
+    """As `du` counts: what is linked twice lies on the disk once. What vanishes meanwhile does not count."""
     blocks: dict[int, int] = {}
-    for path in directory.rglob("*"):
-        try:
-            found = path.lstat()
-        except FileNotFoundError:
-            continue
-        blocks[found.st_ino] = found.st_blocks * 512
+    for place, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                found = os.lstat(Path(place) / name)
+                blocks[found.st_ino] = found.st_blocks * 512
     return sum(blocks.values())
