@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -57,3 +58,23 @@ def test_rows_of_each_day_are_found_at_moments_of_that_day():
         for day, moment in enumerate(days):
             branch = project.branch(f"day-{day}", parent_timestamp=shown(moment))
             assert project.ids(branch) == list(range(day + 1))
+
+
+def test_asking_for_a_moment_inside_a_transaction_and_outside_of_it_never_blocks(sandbox: RunningSandbox):
+    plane = sandbox.sandbox.plane
+
+    def ask() -> None:
+        for _ in range(3000):
+            plane.moment()
+
+    def ask_in_transactions() -> None:
+        for _ in range(3000):
+            with plane.store.transaction():
+                plane.moment()
+
+    threads = [threading.Thread(target=act, daemon=True) for act in (ask, ask_in_transactions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert not any(thread.is_alive() for thread in threads)
