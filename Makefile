@@ -16,7 +16,7 @@ help:
 	@echo "make test    all tests (ARGS='tests/domain -k vote' for some)"
 	@echo "make check   what CI runs: lint, types, migrations, deployment checks, tests"
 	@echo "make bench   measurements, one JSON object a line"
-	@echo "make soak    the tests that run for minutes"
+	@echo "make soak    the tests that run for minutes (SOAK_SECONDS=600: how long random histories are tried)"
 	@echo "make clean   removes .venv, var and caches"
 
 venv:
