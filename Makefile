@@ -27,7 +27,7 @@ demo: venv
 	@$(RUN) -m demo
 
 test: venv
-	$(RUN) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(RUN) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: lint test
 
