@@ -59,6 +59,13 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "steer it; they take the same key.",
     )
     _add_state(parser)
+    _add_addresses(parser)
+    _add_first_project(parser)
+    _add_behaviour(parser)
+    parser.set_defaults(run=_run_serve)
+
+
+def _add_addresses(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="TCP port of the API on 127.0.0.1 (default: any free one)")
     parser.add_argument(
         "--proxy-port",
@@ -68,30 +75,36 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "then kept)",
     )
     parser.add_argument(
+        "--key-env",
+        default=KEY_VARIABLE,
+        metavar="VARIABLE",
+        help=f"variable that holds the API key; unset: a key kept in DIR/api_key is used (default: {KEY_VARIABLE})",
+    )
+
+
+def _add_first_project(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--database",
         action="append",
         metavar="NAME",
         help="database of the first project (repeatable; default: carecircle)",
     )
     parser.add_argument(
-        "--storage",
-        choices=STORAGES,
-        default="postgres",
-        help="none: control plane only, without data (default: postgres)",
-    )
-    parser.add_argument(
-        "--key-env",
-        default=KEY_VARIABLE,
-        metavar="VARIABLE",
-        help=f"variable that holds the API key; unset: a key kept in DIR/api_key is used (default: {KEY_VARIABLE})",
-    )
-    parser.add_argument("--plan", choices=sorted(ROOT_CAPS), help="decides the caps (default: launch, or as it was)")
-    parser.add_argument(
         "--history-seconds",
         type=int,
         metavar="N",
         help="history window of the first project (default: by the plan, 86400 or on free 21600)",
     )
+
+
+def _add_behaviour(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--storage",
+        choices=STORAGES,
+        default="postgres",
+        help="none: control plane only, without data (default: postgres)",
+    )
+    parser.add_argument("--plan", choices=sorted(ROOT_CAPS), help="decides the caps (default: launch, or as it was)")
     parser.add_argument("--operation-seconds", type=float, metavar="N", help="every operation takes at least this long")
     parser.add_argument("--connection-uri", metavar="URI", help="answer this URI for every branch (for --storage none)")
     parser.add_argument(
@@ -106,7 +119,6 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="have PostgreSQL remember when each transaction was committed (default: yes)",
     )
     parser.add_argument("--fsync", action="store_true", help="survive a power cut, not only a kill; slower")
-    parser.set_defaults(run=_run_serve)
 
 
 def _add_postgres(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,16 +13,23 @@ from backups.neon.types import Branch, Database, Endpoint, Operation, Project, R
 from backups.neon.wire import Raw
 
 
-@dataclass(frozen=True, slots=True)
-class OperationsStarted:
-    """An accepted change of which Neon tells only the operations. It is done only when all of them are."""
+class _Accepted(ABC):
+    """A change that Neon has accepted. It is done only when all `operations` are."""
 
+    __slots__ = ()
     operations: tuple[Operation, ...]
-    request_id: str
 
     @property
     def operation_ids(self) -> tuple[str, ...]:
         return tuple(operation.id for operation in self.operations)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsStarted(_Accepted):
+    """An accepted change of which Neon tells only the operations."""
+
+    operations: tuple[Operation, ...]
+    request_id: str
 
     @classmethod
     def of(cls, raw: Raw, request_id: str) -> OperationsStarted:
@@ -34,20 +42,13 @@ class OperationsStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class BranchChange:
-    """An accepted change of a branch. It is done only when all `operations` are.
-
-    `branch` is None only for a delete of a branch that was not there (any more).
-    """
+class BranchChange(_Accepted):
+    """An accepted change of a branch. `branch` is None only for a delete of a branch that was not there (any more)."""
 
     branch: Branch | None
     endpoints: tuple[Endpoint, ...]
     operations: tuple[Operation, ...]
     request_id: str
-
-    @property
-    def operation_ids(self) -> tuple[str, ...]:
-        return tuple(operation.id for operation in self.operations)
 
     @classmethod
     def of(cls, raw: Raw, request_id: str) -> BranchChange:
@@ -61,16 +62,12 @@ class BranchChange:
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointChange:
-    """An accepted change of an endpoint. It is done only when all `operations` are."""
+class EndpointChange(_Accepted):
+    """An accepted change of an endpoint."""
 
     endpoint: Endpoint
     operations: tuple[Operation, ...]
     request_id: str
-
-    @property
-    def operation_ids(self) -> tuple[str, ...]:
-        return tuple(operation.id for operation in self.operations)
 
     @classmethod
     def of(cls, raw: Raw, request_id: str) -> EndpointChange:
@@ -78,17 +75,13 @@ class EndpointChange:
 
 
 @dataclass(frozen=True, slots=True)
-class RoleChange:
-    """An accepted change of a role. It is done only when all `operations` are. `password` is the new one, if any."""
+class RoleChange(_Accepted):
+    """An accepted change of a role. `password` is the new one, if any."""
 
     role: Role
     password: Secret | None
     operations: tuple[Operation, ...]
     request_id: str
-
-    @property
-    def operation_ids(self) -> tuple[str, ...]:
-        return tuple(operation.id for operation in self.operations)
 
     @classmethod
     def of(cls, raw: Raw, request_id: str) -> RoleChange:
@@ -105,16 +98,12 @@ class RoleChange:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseChange:
-    """An accepted change of a database. It is done only when all `operations` are."""
+class DatabaseChange(_Accepted):
+    """An accepted change of a database."""
 
     database: Database
     operations: tuple[Operation, ...]
     request_id: str
-
-    @property
-    def operation_ids(self) -> tuple[str, ...]:
-        return tuple(operation.id for operation in self.operations)
 
     @classmethod
     def of(cls, raw: Raw, request_id: str) -> DatabaseChange:
@@ -122,16 +111,12 @@ class DatabaseChange:
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectChange:
-    """An accepted change of a project. It is done only when all `operations` are; Neon tells none for a delete."""
+class ProjectChange(_Accepted):
+    """An accepted change of a project. Neon tells no operations of a delete."""
 
     project: Project
     operations: tuple[Operation, ...]
     request_id: str
-
-    @property
-    def operation_ids(self) -> tuple[str, ...]:
-        return tuple(operation.id for operation in self.operations)
 
     @classmethod
     def of(cls, raw: Raw, request_id: str) -> ProjectChange:
@@ -140,8 +125,8 @@ class ProjectChange:
 
 
 @dataclass(frozen=True, slots=True)
-class NewProject:
-    """A project with what Neon made in it. It can be used only when all `operations` are done. The addresses and
+class NewProject(_Accepted):
+    """A project with what Neon made in it. The addresses and
     passwords in the answer are dropped; ask `connection_uri` for one."""
 
     project: Project
@@ -151,10 +136,6 @@ class NewProject:
     roles: tuple[Role, ...]
     operations: tuple[Operation, ...]
     request_id: str
-
-    @property
-    def operation_ids(self) -> tuple[str, ...]:
-        return tuple(operation.id for operation in self.operations)
 
     @classmethod
     def of(cls, raw: Raw, request_id: str) -> NewProject:
