@@ -58,6 +58,8 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         context = browser.new_context(
             viewport=viewport,  # type: ignore[arg-type]
             java_script_enabled=javascript,
+            # A page that is waited for would be painted sixty times a second.
+            reduced_motion="reduce",
             **options,
         )
         context.set_default_timeout(PATIENCE_MILLISECONDS)
