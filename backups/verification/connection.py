@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -108,19 +108,38 @@ class Snapshot:
         return max(1, int(left * 1000))
 
 
+class _Watchdog:
+    """Cuts the connection after so many seconds, unless it is ended before."""
+
+    def __init__(self, connection: psycopg.Connection[TupleRow], seconds: float) -> None:
+        # A descriptor of its own: the connection's may be somebody else's by the time it barks.
+        self._link = socket.socket(fileno=os.dup(connection.fileno()))
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._link.close()
+
+    def _cut(self) -> None:
+        with self._lock, suppress(OSError):  # it was ended at this very moment, or the other side has gone
+            self._link.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def open_snapshot(dsn: Dsn, budget: Budget) -> Iterator[Snapshot]:
     """Connects and begins the snapshot. Raises DatabaseUnreachable."""
     connection = _connect(dsn)
-    watchdog = threading.Timer(budget.left_seconds() + GRACE_SECONDS, _cut, [os.dup(connection.fileno())])
-    watchdog.daemon = True
-    watchdog.start()
+    watchdog = _Watchdog(connection, budget.left_seconds() + GRACE_SECONDS)
     try:
         with _named_errors():
             connection.execute(_BEGIN.encode())
         yield Snapshot(connection, budget)
     finally:
-        watchdog.cancel()
+        watchdog.end()
         connection.close()
 
 
@@ -139,11 +158,6 @@ def _connect(dsn: Dsn) -> psycopg.Connection[TupleRow]:
             f"No connection to {dsn.place()} ({type(error).__name__}). Nothing was changed. "
             "Look whether the endpoint is running and can be reached from here, then try again."
         ) from None
-
-
-def _cut(descriptor: int) -> None:
-    with socket.socket(fileno=descriptor) as link:
-        link.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

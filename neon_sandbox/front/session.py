@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import select
+import selectors
 import socket
 import ssl
 import time
@@ -161,14 +161,16 @@ def relay(client: socket.socket, server: socket.socket) -> None:
     client.settimeout(None)
     server.settimeout(None)
     ways = {client: server, server: client}
-    while True:
-        waiting = isinstance(client, ssl.SSLSocket) and client.pending()
-        readable = [client] if waiting else select.select([client, server], [], [])[0]
-        for source in readable:
-            chunk = source.recv(_CHUNK_BYTES)
-            if not chunk:
-                return
-            ways[source].sendall(chunk)
+    with selectors.DefaultSelector() as selector:
+        for end in ways:
+            selector.register(end, selectors.EVENT_READ, end)
+        while True:
+            waiting = isinstance(client, ssl.SSLSocket) and client.pending()
+            for source in [client] if waiting else [key.data for key, _ in selector.select()]:
+                chunk = source.recv(_CHUNK_BYTES)
+                if not chunk:
+                    return
+                ways[source].sendall(chunk)
 
 
 def _connected(words: Mapping[str, str]) -> psycopg.Connection:
