@@ -14,6 +14,7 @@ class Purpose(StrEnum):
     RESTORE = "restore"  # carries an approved request out
     LOOK = "look"  # opens a copy of a past moment
     DISPOSE = "dispose"  # deletes a branch that the portal made
+    DRILL = "drill"  # rehearses a recovery on a copy and removes it
 
 
 class ExecutionState(StrEnum):
@@ -101,6 +102,7 @@ class BranchPurpose(StrEnum):
     LOOK = "look"
     COPY = "copy"  # handed over as the result of a new-branch restore
     PRESERVED = "preserved"
+    DRILL = "drill"
 
 
 class BranchFate(StrEnum):

@@ -44,9 +44,14 @@ class Capability(StrEnum):
     READ_LEDGER = "read_ledger"
     EXPORT_LEDGER = "export_ledger"
     READ_SYSTEM = "read_system"
+    READ_DRILLS = "read_drills"
+    RUN_DRILL = "run_drill"
+    LOG_DRILL = "log_drill"
+    MANAGE_DRILL_PLANS = "manage_drill_plans"
+    SIGN_OFF_DRILL = "sign_off_drill"
 
 
-_EVERYBODY = frozenset({Capability.READ_REQUESTS, Capability.READ_PROJECTS})
+_EVERYBODY = frozenset({Capability.READ_REQUESTS, Capability.READ_PROJECTS, Capability.READ_DRILLS})
 
 # The permission matrix. Nobody who decides or acts on a restore can also change who may decide,
 # unless the same person is given two roles, and that gift is an event in the ledger.
@@ -59,6 +64,9 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.START_RESTORE,
         Capability.RESOLVE_RESTORE,
         Capability.READ_SYSTEM,
+        Capability.RUN_DRILL,
+        Capability.LOG_DRILL,
+        Capability.MANAGE_DRILL_PLANS,
     },
     Role.MANAGER: _EVERYBODY
     | {
@@ -69,6 +77,9 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.READ_LEDGER,
         Capability.READ_PEOPLE,
         Capability.READ_SYSTEM,
+        Capability.LOG_DRILL,
+        Capability.MANAGE_DRILL_PLANS,
+        Capability.SIGN_OFF_DRILL,
     },
     Role.AUDITOR: _EVERYBODY
     | {

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from backups.models.canary import Canary, CanaryBeat
+from backups.models.drill import (
+    CorrectiveAction,
+    Drill,
+    DrillAttachment,
+    DrillCheck,
+    DrillFinding,
+    DrillParticipant,
+    DrillPlan,
+    DrillSignOff,
+    DrillSlot,
+)
 from backups.models.execution import CheckResult, Execution, ExecutionStep, Intent
 from backups.models.ledger import FreeText, LedgerEvent
 from backups.models.look import Look, LookState
@@ -28,10 +40,21 @@ from backups.models.restore import (
 from backups.models.worker import WorkerHeartbeat
 
 __all__ = [
+    "Canary",
+    "CanaryBeat",
     "Channel",
     "CheckResult",
     "Comment",
+    "CorrectiveAction",
     "DecisionPacket",
+    "Drill",
+    "DrillAttachment",
+    "DrillCheck",
+    "DrillFinding",
+    "DrillParticipant",
+    "DrillPlan",
+    "DrillSignOff",
+    "DrillSlot",
     "EnvironmentProposal",
     "Execution",
     "ExecutionStep",

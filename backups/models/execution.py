@@ -18,6 +18,7 @@ from backups.domain.execution import (
     Step,
 )
 from backups.models.choices import choices, one_of
+from backups.models.drill import Drill
 from backups.models.look import Look
 from backups.models.project import OwnedBranch, Project, ProtectedBranch
 from backups.models.restore import RestoreRequest
@@ -34,6 +35,7 @@ class Execution(models.Model):
     request = models.ForeignKey(RestoreRequest, on_delete=models.PROTECT, null=True, related_name="executions")
     revision = models.PositiveIntegerField(default=0, help_text="The request's revision that this run serves")
     look = models.ForeignKey(Look, on_delete=models.PROTECT, null=True, related_name="executions")
+    drill = models.ForeignKey(Drill, on_delete=models.PROTECT, null=True, related_name="executions")
     owned_branch = models.ForeignKey(OwnedBranch, on_delete=models.PROTECT, null=True, related_name="executions")
     fence = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
@@ -76,6 +78,13 @@ class Execution(models.Model):
                 fields=["owned_branch"],
                 condition=Q(purpose=Purpose.DISPOSE, state=ExecutionState.ACTIVE),
                 name="execution_one_disposal",
+            ),
+            models.UniqueConstraint(
+                fields=["drill"], condition=Q(purpose=Purpose.DRILL), name="execution_one_per_drill"
+            ),
+            models.CheckConstraint(
+                condition=~Q(purpose=Purpose.DRILL) | Q(drill__isnull=False, branch__isnull=False),
+                name="execution_drill_has_drill",
             ),
             models.CheckConstraint(
                 condition=~Q(purpose__in=[Purpose.RESTORE, Purpose.PREPARE])

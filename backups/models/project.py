@@ -166,6 +166,7 @@ class OwnedBranch(models.Model):
         "backups.RestoreRequest", on_delete=models.PROTECT, null=True, related_name="owned_branches"
     )
     look = models.ForeignKey("backups.Look", on_delete=models.PROTECT, null=True, related_name="owned_branches")
+    drill = models.ForeignKey("backups.Drill", on_delete=models.PROTECT, null=True, related_name="owned_branches")
     expires_at = models.DateTimeField(null=True, help_text="When Neon removes it by itself; empty: kept until deleted")
     created_at = models.DateTimeField(auto_now_add=True)
     gone_at = models.DateTimeField(null=True)
@@ -180,7 +181,8 @@ class OwnedBranch(models.Model):
             one_of("fate", BranchFate, "owned_branch_fate"),
             one_of("purpose", BranchPurpose, "owned_branch_purpose"),
             models.CheckConstraint(
-                condition=Q(request__isnull=False) | Q(look__isnull=False), name="owned_branch_has_reason"
+                condition=Q(request__isnull=False) | Q(look__isnull=False) | Q(drill__isnull=False),
+                name="owned_branch_has_reason",
             ),
         ]
 

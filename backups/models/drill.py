@@ -1,0 +1,327 @@
+"""Drill plans, their planned times, drills, and what people add to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from backups.domain.drill import (
+    DrillOutcome,
+    DrillState,
+    DrillType,
+    FindingSeverity,
+    PointChoice,
+    ScheduleKind,
+    SlotState,
+)
+from backups.domain.restore import Scenario
+from backups.models.choices import choices, one_of
+from backups.models.ledger import FreeText
+from backups.models.project import Project, ProtectedBranch
+from backups.models.restore import RestoreRequest
+
+
+def _person(related_name: str = "+", *, null: bool = False) -> Any:
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=null, blank=null, related_name=related_name
+    )
+
+
+def _text(*, null: bool = True) -> Any:
+    return models.ForeignKey(FreeText, on_delete=models.PROTECT, null=null, blank=null, related_name="+")
+
+
+class DrillPlan(models.Model):
+    """How one branch's recovery is rehearsed, how often, and against which objectives."""
+
+    name = models.CharField(max_length=120)
+    branch = models.ForeignKey(ProtectedBranch, on_delete=models.PROTECT, related_name="drill_plans")
+    scenario = models.CharField(max_length=30, choices=choices(Scenario), default=Scenario.REHEARSAL)
+    schedule_kind = models.CharField(max_length=10, choices=choices(ScheduleKind), default=ScheduleKind.BY_HAND)
+    cron = models.CharField(max_length=100, blank=True, help_text="Five fields, in UTC")
+    interval_seconds = models.PositiveIntegerField(null=True, blank=True)
+    interval_from = models.DateTimeField(null=True, blank=True, help_text="Intervals are counted from here")
+    point_choice = models.CharField(max_length=10, choices=choices(PointChoice), default=PointChoice.RANDOM)
+    point_age_seconds = models.PositiveIntegerField(null=True, blank=True)
+    row_tolerance_parts_per_million = models.PositiveIntegerField(default=0)
+    left_out_checks = models.JSONField(default=list, blank=True, help_text="Codes of built-in checks not made")
+    rto_objective_seconds = models.PositiveIntegerField(default=15 * 60)
+    rpo_objective_seconds = models.PositiveIntegerField(default=5 * 60)
+    time_limit_seconds = models.PositiveIntegerField(default=30 * 60)
+    good_for_seconds = models.PositiveIntegerField(
+        default=7 * 24 * 3600, help_text="How long a good drill proves recovery; after that it fades"
+    )
+    slot_grace_seconds = models.PositiveIntegerField(
+        default=3600, help_text="A drill that could not begin within this time was missed"
+    )
+    is_active = models.BooleanField(default=True)
+    planned_until = models.DateTimeField(null=True, help_text="Every planned time up to here has its slot")
+    created_by_name = models.CharField(max_length=150)
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["branch", "name"], name="drill_plan_name_once"),
+            one_of("schedule_kind", ScheduleKind, "drill_plan_schedule"),
+            one_of("point_choice", PointChoice, "drill_plan_point"),
+            models.CheckConstraint(
+                condition=Q(schedule_kind=ScheduleKind.BY_HAND, cron="", interval_seconds__isnull=True)
+                | Q(schedule_kind=ScheduleKind.CRON, interval_seconds__isnull=True) & ~Q(cron="")
+                | Q(
+                    schedule_kind=ScheduleKind.INTERVAL,
+                    cron="",
+                    interval_seconds__gte=60,
+                    interval_from__isnull=False,
+                ),
+                name="drill_plan_schedule_shape",
+            ),
+            models.CheckConstraint(
+                condition=Q(point_choice=PointChoice.FIXED_AGE, point_age_seconds__isnull=False)
+                | (~Q(point_choice=PointChoice.FIXED_AGE) & Q(point_age_seconds__isnull=True)),
+                name="drill_plan_point_shape",
+            ),
+            models.CheckConstraint(condition=Q(time_limit_seconds__gte=30), name="drill_plan_time_limit"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DrillCheck(models.Model):
+    """A check of one's own: one reading statement and what its result must be."""
+
+    plan = models.ForeignKey(DrillPlan, on_delete=models.CASCADE, related_name="own_checks")
+    title = models.CharField(max_length=120)
+    database = models.CharField(max_length=63, blank=True, help_text="Empty: the branch's main database")
+    statement = models.TextField(max_length=4000)
+    operator = models.CharField(max_length=20)
+    expected = models.CharField(max_length=200, blank=True)
+    is_required = models.BooleanField(default=True)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["plan", "position", "pk"]
+        constraints = [models.UniqueConstraint(fields=["plan", "title"], name="drill_check_title_once")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Drill(models.Model):
+    """One rehearsal. State and outcome change only in services/drill."""
+
+    type = models.CharField(max_length=12, choices=choices(DrillType))
+    is_automatic = models.BooleanField()
+    state = models.CharField(max_length=12, choices=choices(DrillState))
+    # Null: it has not ended, which no word for an outcome says.
+    outcome = models.CharField(max_length=14, choices=choices(DrillOutcome), null=True)  # noqa: DJ001
+    title = models.CharField(max_length=160)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="drills")
+    branch = models.ForeignKey(ProtectedBranch, on_delete=models.PROTECT, null=True, related_name="drills")
+    plan = models.ForeignKey(DrillPlan, on_delete=models.PROTECT, null=True, related_name="drills")
+    scenario = models.CharField(max_length=30, choices=choices(Scenario))
+    # Null: the portal itself, by a plan's schedule.
+    asked_by = _person("drills_asked", null=True)
+    asked_by_name = models.CharField(max_length=150)
+    # The plan as it was: a later change must not rewrite what was rehearsed.
+    plan_facts = models.JSONField(default=dict)
+    point_choice = models.CharField(max_length=10, choices=choices(PointChoice), blank=True)
+    seed = models.BigIntegerField(null=True, help_text="Of the random point; the same seed finds the same point")
+    window_from = models.DateTimeField(null=True)
+    window_to = models.DateTimeField(null=True)
+    point_at = models.DateTimeField(null=True)
+    rto_objective_seconds = models.PositiveIntegerField(null=True)
+    rpo_objective_seconds = models.PositiveIntegerField(null=True)
+    rto_milliseconds = models.PositiveBigIntegerField(null=True, help_text="Measured: noticed to verified")
+    rpo_milliseconds = models.PositiveBigIntegerField(null=True, help_text="Measured: age of the newest data at T")
+    # The stages of a recovery with people in it; an automatic drill has no approval.
+    planned_for = models.DateTimeField(null=True)
+    noticed_at = models.DateTimeField(null=True)
+    requested_at = models.DateTimeField(null=True)
+    approved_at = models.DateTimeField(null=True)
+    submitted_at = models.DateTimeField(null=True)
+    connectable_at = models.DateTimeField(null=True)
+    verified_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    time_limit_at = models.DateTimeField(null=True)
+    outcome_code = models.CharField(max_length=60, blank=True)
+    outcome_sentence = models.CharField(max_length=400, blank=True)
+    story = _text()
+    restore_request = models.ForeignKey(
+        RestoreRequest, on_delete=models.PROTECT, null=True, related_name="drills", help_text="The restore rehearsed"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            one_of("type", DrillType, "drill_type"),
+            one_of("state", DrillState, "drill_state"),
+            models.CheckConstraint(
+                condition=Q(outcome__isnull=True) | Q(outcome__in=[o.value for o in DrillOutcome]), name="drill_outcome"
+            ),
+            models.CheckConstraint(
+                condition=Q(state=DrillState.ENDED, outcome__isnull=False, ended_at__isnull=False)
+                | (~Q(state=DrillState.ENDED) & Q(outcome__isnull=True)),
+                name="drill_ended_has_outcome",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_automatic=False) | Q(branch__isnull=False, plan__isnull=False, type="functional"),
+                name="drill_automatic_has_plan",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["branch", "-ended_at"], name="drill_by_branch"),
+            models.Index(
+                fields=["project"],
+                name="drill_open",
+                condition=Q(state__in=["planned", "waiting", "running"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def reference(self) -> str:
+        """The name that people say: D-0088."""
+        return f"D-{self.pk:04d}"
+
+    @property
+    def copy_name(self) -> str:
+        """The name of the copy at Neon."""
+        return f"drill_{self.reference}"
+
+
+class DrillSlot(models.Model):
+    """One planned time of a plan. The database lets each exist once, so each runs once."""
+
+    plan = models.ForeignKey(DrillPlan, on_delete=models.PROTECT, related_name="slots")
+    due_at = models.DateTimeField()
+    state = models.CharField(max_length=8, choices=choices(SlotState))
+    drill = models.OneToOneField(Drill, on_delete=models.PROTECT, null=True, related_name="slot")
+    sentence = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-due_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "due_at"], name="drill_slot_once"),
+            one_of("state", SlotState, "drill_slot_state"),
+            models.CheckConstraint(
+                condition=Q(state=SlotState.TAKEN, drill__isnull=False)
+                | Q(state=SlotState.MISSED, drill__isnull=True) & ~Q(sentence=""),
+                name="drill_slot_shape",
+            ),
+        ]
+
+
+class DrillParticipant(models.Model):
+    """Somebody who took part, with an account or without."""
+
+    drill = models.ForeignKey(Drill, on_delete=models.CASCADE, related_name="participants")
+    person = _person(null=True)
+    name = models.CharField(max_length=150)
+    part = models.CharField(max_length=120, blank=True, help_text="What they did, e.g. ran the restore")
+
+    class Meta:
+        ordering = ["drill", "pk"]
+        constraints = [models.UniqueConstraint(fields=["drill", "name"], name="drill_participant_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DrillFinding(models.Model):
+    """What a drill brought to light. Written once; a correction is another finding."""
+
+    drill = models.ForeignKey(Drill, on_delete=models.PROTECT, related_name="findings")
+    severity = models.CharField(max_length=12, choices=choices(FindingSeverity))
+    text = _text(null=False)
+    written_by_name = models.CharField(max_length=150)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["drill", "at", "pk"]
+        constraints = [one_of("severity", FindingSeverity, "drill_finding_severity")]
+
+
+class CorrectiveAction(models.Model):
+    """Something that must be done because of a drill or of a restore's review."""
+
+    drill = models.ForeignKey(Drill, on_delete=models.PROTECT, null=True, related_name="actions")
+    restore_request = models.ForeignKey(RestoreRequest, on_delete=models.PROTECT, null=True, related_name="actions")
+    title = models.CharField(max_length=200)
+    owner = _person("corrective_actions")
+    owner_name = models.CharField(max_length=150)
+    due_on = models.DateField()
+    made_by_name = models.CharField(max_length=150)
+    made_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+    done_by_name = models.CharField(max_length=150, blank=True)
+    proof = _text()
+
+    class Meta:
+        ordering = ["due_on", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(drill__isnull=False, restore_request__isnull=True)
+                | Q(drill__isnull=True, restore_request__isnull=False),
+                name="action_has_one_cause",
+            ),
+            models.CheckConstraint(
+                condition=Q(done_at__isnull=True, done_by_name="") | (Q(done_at__isnull=False) & ~Q(done_by_name="")),
+                name="action_done_by_somebody",
+            ),
+        ]
+        indexes = [models.Index(fields=["due_on"], name="action_open", condition=Q(done_at__isnull=True))]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class DrillAttachment(models.Model):
+    """A file that belongs to a drill. Served as a download and never shown inside a page."""
+
+    drill = models.ForeignKey(Drill, on_delete=models.PROTECT, related_name="attachments")
+    name = models.CharField(max_length=120)
+    content_type = models.CharField(max_length=80)
+    size_bytes = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=71)
+    content = models.BinaryField()
+    added_by_name = models.CharField(max_length=150)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["drill", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["drill", "name"], name="drill_attachment_once"),
+            models.CheckConstraint(condition=Q(sha256__regex=r"^sha256:[0-9a-f]{64}$"), name="drill_attachment_hash"),
+            models.CheckConstraint(condition=Q(size_bytes__lte=10 * 1024 * 1024), name="drill_attachment_size"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DrillSignOff(models.Model):
+    """A manager's word on an ended drill, given by somebody who did not run it (OCR: certified by management)."""
+
+    drill = models.OneToOneField(Drill, on_delete=models.PROTECT, related_name="sign_off")
+    signed_by = _person()
+    signed_by_name = models.CharField(max_length=150)
+    ran_by = _person(null=True)
+    text = _text(null=False)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ran_by__isnull=True) | ~Q(signed_by=F("ran_by")), name="drill_sign_off_by_another"
+            )
+        ]
