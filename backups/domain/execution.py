@@ -15,6 +15,7 @@ class Purpose(StrEnum):
     LOOK = "look"  # opens a copy of a past moment
     DISPOSE = "dispose"  # deletes a branch that the portal made
     DRILL = "drill"  # rehearses a recovery on a copy and removes it
+    BACKUP_PLAN = "backup_plan"  # brings schedule and history window to what is declared
 
 
 class ExecutionState(StrEnum):
@@ -49,6 +50,7 @@ class Step(StrEnum):
     REHEARSE = "rehearse"
     PUBLISH = "publish"
     REMOVE = "remove"
+    APPLY = "apply"
 
 
 class IntentKind(StrEnum):
@@ -61,6 +63,8 @@ class IntentKind(StrEnum):
     UPDATE_BRANCH = "update_branch"
     DELETE_BRANCH = "delete_branch"
     CREATE_ENDPOINT = "create_endpoint"
+    PUT_SCHEDULE = "put_schedule"  # replaces the whole backup schedule of a branch
+    UPDATE_PROJECT = "update_project"  # lengthens the history window
 
 
 class IntentOutcome(StrEnum):

@@ -49,9 +49,22 @@ class Capability(StrEnum):
     LOG_DRILL = "log_drill"
     MANAGE_DRILL_PLANS = "manage_drill_plans"
     SIGN_OFF_DRILL = "sign_off_drill"
+    READ_MONITOR = "read_monitor"
+    HANDLE_FINDING = "handle_finding"
+    """Own and acknowledge what the monitor found."""
+    EXPLAIN_FINDING = "explain_finding"
+    """Close what happened outside the portal, with a reason."""
+    DECLARE_BACKUPS = "declare_backups"
+    """Say which schedule and history window a branch is to have."""
+    PROPOSE_BACKUPS = "propose_backups"
+    """Ask that Neon be brought to what is declared."""
+    CONFIRM_BACKUPS = "confirm_backups"
+    """Agree to it as the second person."""
 
 
-_EVERYBODY = frozenset({Capability.READ_REQUESTS, Capability.READ_PROJECTS, Capability.READ_DRILLS})
+_EVERYBODY = frozenset(
+    {Capability.READ_REQUESTS, Capability.READ_PROJECTS, Capability.READ_DRILLS, Capability.READ_MONITOR}
+)
 
 # The permission matrix. Nobody who decides or acts on a restore can also change who may decide,
 # unless the same person is given two roles, and that gift is an event in the ledger.
@@ -67,6 +80,8 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.RUN_DRILL,
         Capability.LOG_DRILL,
         Capability.MANAGE_DRILL_PLANS,
+        Capability.HANDLE_FINDING,
+        Capability.PROPOSE_BACKUPS,
     },
     Role.MANAGER: _EVERYBODY
     | {
@@ -80,6 +95,11 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.LOG_DRILL,
         Capability.MANAGE_DRILL_PLANS,
         Capability.SIGN_OFF_DRILL,
+        Capability.HANDLE_FINDING,
+        Capability.EXPLAIN_FINDING,
+        Capability.DECLARE_BACKUPS,
+        Capability.PROPOSE_BACKUPS,
+        Capability.CONFIRM_BACKUPS,
     },
     Role.AUDITOR: _EVERYBODY
     | {
@@ -99,6 +119,8 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.MANAGE_PEOPLE,
         Capability.READ_LEDGER,
         Capability.READ_SYSTEM,
+        Capability.HANDLE_FINDING,
+        Capability.DECLARE_BACKUPS,
     },
 }
 

@@ -44,6 +44,8 @@ _REQUEST = (
 )
 _RUN = "request execution kind step_name attempt fence digest from_state to_state duration_ms error message"
 _CHANGE = f"{_RUN} branch branch_name effect call_id"
+_FINDING = "finding control kind severity branch_name operation_ids last_reset_at"
+_PLAN = "proposal branch_name environment schedule history_seconds"
 _VOTE = "request digest vote step of packet_number policy policy_version from_state to_state"
 
 # type, meaning, fields, who can cause it, whether a person's words may accompany it, how long it is kept
@@ -214,6 +216,31 @@ _ROWS: tuple[tuple[str, str, str, frozenset[ActorKind], bool, Retention], ...] =
      "request channel template recipient attempts error status", PORTAL, False, _A),
     ("notification.changed", "A channel's settings were changed",
      "channel changed_fields", ANYBODY, False, _D),
+    # The monitor, and backups as declared
+    ("finding.opened", "The monitor found something wrong",
+     _FINDING, PORTAL, False, _D),
+    ("finding.changed", "A finding became more or less severe",
+     f"{_FINDING} before after", PORTAL, False, _D),
+    ("finding.closed", "The cause of a finding is gone",
+     _FINDING, PORTAL, False, _D),
+    ("finding.acknowledged", "Somebody has seen a finding",
+     _FINDING, PEOPLE, True, _D),
+    ("finding.owned", "A finding was given to somebody, or to nobody any more",
+     f"{_FINDING} login", PEOPLE, False, _D),
+    ("finding.explained", "What the monitor had found outside the portal was explained, which closes it",
+     f"{_FINDING} record", PEOPLE, True, _D),
+    ("backup.declared", "The wanted backup schedule and history window of a branch were set",
+     "branch_name environment schedule history_seconds before", PEOPLE, True, _D),
+    ("backup.proposed", "Somebody asked to bring Neon to the declared backups",
+     f"{_PLAN} before", HUMANS, True, _D),
+    ("backup.confirmed", "A second person agreed to bring Neon to the declared backups",
+     f"{_PLAN} voters", HUMANS, False, _D),
+    ("backup.refused", "The wish to bring Neon to the declared backups was refused or taken back",
+     _PLAN, HUMANS, False, _D),
+    ("backup.applied", "Neon has the declared schedule and history window",
+     f"{_PLAN} execution", PORTAL, False, _D),
+    ("backup.not_applied", "Neon could not be brought to the declared backups",
+     f"{_PLAN} execution error message", PORTAL, False, _D),
     # The ledger and the portal
     ("ledger.exported", "Events were exported",
      "format events filter_sha256", PEOPLE, False, _D),

@@ -204,6 +204,13 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "format": code,
     "events": _integer,
     "filter_sha256": sha256,
+    # the monitor, and backups as declared
+    "finding": identifier,
+    "control": code,
+    "severity": code,
+    "record": identifier,
+    "proposal": identifier,
+    "schedule": _list_of(label),
 }
 
 

@@ -17,6 +17,15 @@ from backups.models.drill import (
 from backups.models.execution import CheckResult, Execution, ExecutionStep, Intent
 from backups.models.ledger import FreeText, LedgerEvent
 from backups.models.look import Look, LookState
+from backups.models.monitor import (
+    BackupPlan,
+    ControlState,
+    Finding,
+    MetricSample,
+    MonitorRun,
+    PlanProposal,
+    ProjectWatch,
+)
 from backups.models.notification import Channel, OutboxMessage
 from backups.models.people import RoleMembership, UserProfile
 from backups.models.project import (
@@ -40,11 +49,13 @@ from backups.models.restore import (
 from backups.models.worker import WorkerHeartbeat
 
 __all__ = [
+    "BackupPlan",
     "Canary",
     "CanaryBeat",
     "Channel",
     "CheckResult",
     "Comment",
+    "ControlState",
     "CorrectiveAction",
     "DecisionPacket",
     "Drill",
@@ -58,16 +69,21 @@ __all__ = [
     "EnvironmentProposal",
     "Execution",
     "ExecutionStep",
+    "Finding",
     "FormerBranchId",
     "FreeText",
     "Intent",
     "LedgerEvent",
     "Look",
     "LookState",
+    "MetricSample",
+    "MonitorRun",
     "OutboxMessage",
     "OwnedBranch",
+    "PlanProposal",
     "PolicyVersion",
     "Project",
+    "ProjectWatch",
     "ProtectedBranch",
     "RequestOpened",
     "Resolution",

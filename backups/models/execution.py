@@ -20,6 +20,7 @@ from backups.domain.execution import (
 from backups.models.choices import choices, one_of
 from backups.models.drill import Drill
 from backups.models.look import Look
+from backups.models.monitor import PlanProposal
 from backups.models.project import OwnedBranch, Project, ProtectedBranch
 from backups.models.restore import RestoreRequest
 
@@ -37,6 +38,7 @@ class Execution(models.Model):
     look = models.ForeignKey(Look, on_delete=models.PROTECT, null=True, related_name="executions")
     drill = models.ForeignKey(Drill, on_delete=models.PROTECT, null=True, related_name="executions")
     owned_branch = models.ForeignKey(OwnedBranch, on_delete=models.PROTECT, null=True, related_name="executions")
+    plan_proposal = models.ForeignKey(PlanProposal, on_delete=models.PROTECT, null=True, related_name="executions")
     fence = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0, help_text="Claims abandoned since the last progress")
@@ -90,6 +92,11 @@ class Execution(models.Model):
                 condition=~Q(purpose__in=[Purpose.RESTORE, Purpose.PREPARE])
                 | Q(request__isnull=False, branch__isnull=False),
                 name="execution_restore_has_request",
+            ),
+            models.UniqueConstraint(fields=["plan_proposal"], name="execution_one_per_plan_proposal"),
+            models.CheckConstraint(
+                condition=~Q(purpose=Purpose.BACKUP_PLAN) | Q(plan_proposal__isnull=False, branch__isnull=False),
+                name="execution_plan_has_proposal",
             ),
         ]
         indexes = [
