@@ -14,6 +14,8 @@ class Purpose(StrEnum):
     RESTORE = "restore"  # carries an approved request out
     LOOK = "look"  # opens a copy of a past moment
     DISPOSE = "dispose"  # deletes a branch that the portal made
+    SAFETY_COPY = "safety_copy"  # makes a snapshot or a branch before risky work
+    PRUNE = "prune"  # deletes a snapshot that the portal made
     DRILL = "drill"  # rehearses a recovery on a copy and removes it
     BACKUP_PLAN = "backup_plan"  # brings schedule and history window to what is declared
 
@@ -65,6 +67,8 @@ class IntentKind(StrEnum):
     CREATE_ENDPOINT = "create_endpoint"
     PUT_SCHEDULE = "put_schedule"  # replaces the whole backup schedule of a branch
     UPDATE_PROJECT = "update_project"  # lengthens the history window
+    CREATE_SNAPSHOT = "create_snapshot"
+    DELETE_SNAPSHOT = "delete_snapshot"
 
 
 class IntentOutcome(StrEnum):
@@ -107,6 +111,7 @@ class BranchPurpose(StrEnum):
     COPY = "copy"  # handed over as the result of a new-branch restore
     PRESERVED = "preserved"
     DRILL = "drill"
+    SAFETY = "safety"  # made before risky work
 
 
 class BranchFate(StrEnum):

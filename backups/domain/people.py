@@ -60,6 +60,13 @@ class Capability(StrEnum):
     """Ask that Neon be brought to what is declared."""
     CONFIRM_BACKUPS = "confirm_backups"
     """Agree to it as the second person."""
+    WORK_AFTERWARDS = "work_afterwards"
+    SIGN_REVIEW = "sign_review"
+    FILE_RETROSPECTIVE = "file_retrospective"
+    SIGN_RETROSPECTIVE = "sign_retrospective"
+    MAKE_SAFETY_COPY = "make_safety_copy"
+    REMOVE_KEPT = "remove_kept"
+    MANAGE_TOKENS = "manage_tokens"
 
 
 _EVERYBODY = frozenset(
@@ -82,6 +89,10 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.MANAGE_DRILL_PLANS,
         Capability.HANDLE_FINDING,
         Capability.PROPOSE_BACKUPS,
+        Capability.WORK_AFTERWARDS,
+        Capability.FILE_RETROSPECTIVE,
+        Capability.MAKE_SAFETY_COPY,
+        Capability.REMOVE_KEPT,
     },
     Role.MANAGER: _EVERYBODY
     | {
@@ -100,6 +111,12 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.DECLARE_BACKUPS,
         Capability.PROPOSE_BACKUPS,
         Capability.CONFIRM_BACKUPS,
+        Capability.WORK_AFTERWARDS,
+        Capability.SIGN_REVIEW,
+        Capability.FILE_RETROSPECTIVE,
+        Capability.SIGN_RETROSPECTIVE,
+        Capability.MAKE_SAFETY_COPY,
+        Capability.REMOVE_KEPT,
     },
     Role.AUDITOR: _EVERYBODY
     | {
@@ -115,6 +132,7 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.MANAGE_POLICY,
         Capability.MANAGE_SECRETS,
         Capability.MANAGE_NOTIFICATIONS,
+        Capability.MANAGE_TOKENS,
         Capability.READ_PEOPLE,
         Capability.MANAGE_PEOPLE,
         Capability.READ_LEDGER,

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from backups.models.afterwards import (
+    Checklist,
+    ChecklistPoint,
+    RemovalRequest,
+    RetrospectiveRecord,
+    Review,
+    ReviewText,
+)
 from backups.models.canary import Canary, CanaryBeat
 from backups.models.drill import (
     CorrectiveAction,
@@ -46,10 +54,20 @@ from backups.models.restore import (
     RestoreTransition,
     Vote,
 )
+from backups.models.safety_copy import ApiToken, SafetyCopy, SafetySchedule
 from backups.models.worker import WorkerHeartbeat
 
 __all__ = [
     "BackupPlan",
+    "ApiToken",
+    "Checklist",
+    "ChecklistPoint",
+    "RemovalRequest",
+    "RetrospectiveRecord",
+    "Review",
+    "ReviewText",
+    "SafetyCopy",
+    "SafetySchedule",
     "Canary",
     "CanaryBeat",
     "Channel",

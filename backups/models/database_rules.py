@@ -22,6 +22,7 @@ APPEND_ONLY = (
 # The same, for tables that came with later migrations; each of these runs append_only() for its own.
 APPEND_ONLY_SINCE: dict[str, tuple[str, ...]] = {
     "0004_drills": ("backups_drillsignoff", "backups_drillfinding", "backups_drillattachment"),
+    "0006_afterwards": ("backups_reviewtext",),
 }
 ALL_APPEND_ONLY = APPEND_ONLY + tuple(table for tables in APPEND_ONLY_SINCE.values() for table in tables)
 
@@ -30,6 +31,27 @@ SET_ONCE: dict[str, tuple[str, ...]] = {
     "backups_vote": ("taken_back_at",),
     "backups_rolemembership": ("until",),
 }
+
+SET_ONCE_SINCE: dict[str, dict[str, tuple[str, ...]]] = {
+    "0006_afterwards": {
+        "backups_review": ("signed_by_id", "signed_by_name", "signed_at", "texts_sha256"),
+        "backups_retrospectiverecord": (
+            "signed_by_id",
+            "signed_by_name",
+            "signed_at",
+            "dropped_by_name",
+            "dropped_at",
+        ),
+        "backups_removalrequest": (
+            "confirmed_by_id",
+            "confirmed_by_name",
+            "confirmed_at",
+            "dropped_by_name",
+            "dropped_at",
+        ),
+    },
+}
+ALL_SET_ONCE = SET_ONCE | {table: columns for tables in SET_ONCE_SINCE.values() for table, columns in tables.items()}
 
 # Written by triggers alone.
 TRIGGER_WRITTEN = ("backups_rolemembership",)
@@ -174,9 +196,9 @@ def guards() -> Iterator[tuple[str, str]]:
     """(table, trigger) of every trigger that must be there and ALWAYS enabled."""
     for table in ALL_APPEND_ONLY:
         yield from ((table, "never_changed"), (table, "never_emptied"))
-    for table in (*SET_ONCE, *ERASABLE):
+    for table in (*ALL_SET_ONCE, *ERASABLE):
         yield from ((table, "never_changed"), (table, "never_emptied"))
-    yield from ((table, "set_once") for table in SET_ONCE)
+    yield from ((table, "set_once") for table in ALL_SET_ONCE)
     yield from ((table, "erase_only") for table in ERASABLE)
     yield from (("auth_user_groups", "role_history"), ("auth_user_groups", "role_history_emptied"))
     yield ("auth_group", "role_history_renamed")

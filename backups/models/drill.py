@@ -256,6 +256,9 @@ class CorrectiveAction(models.Model):
 
     drill = models.ForeignKey(Drill, on_delete=models.PROTECT, null=True, related_name="actions")
     restore_request = models.ForeignKey(RestoreRequest, on_delete=models.PROTECT, null=True, related_name="actions")
+    record = models.ForeignKey(
+        "backups.RetrospectiveRecord", on_delete=models.PROTECT, null=True, related_name="actions"
+    )
     title = models.CharField(max_length=200)
     owner = _person("corrective_actions")
     owner_name = models.CharField(max_length=150)
@@ -270,8 +273,9 @@ class CorrectiveAction(models.Model):
         ordering = ["due_on", "pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(drill__isnull=False, restore_request__isnull=True)
-                | Q(drill__isnull=True, restore_request__isnull=False),
+                condition=Q(drill__isnull=False, restore_request__isnull=True, record__isnull=True)
+                | Q(drill__isnull=True, restore_request__isnull=False, record__isnull=True)
+                | Q(drill__isnull=True, restore_request__isnull=True, record__isnull=False),
                 name="action_has_one_cause",
             ),
             models.CheckConstraint(

@@ -23,6 +23,7 @@ from backups.models.look import Look
 from backups.models.monitor import PlanProposal
 from backups.models.project import OwnedBranch, Project, ProtectedBranch
 from backups.models.restore import RestoreRequest
+from backups.models.safety_copy import SafetyCopy
 
 
 class Execution(models.Model):
@@ -37,6 +38,7 @@ class Execution(models.Model):
     revision = models.PositiveIntegerField(default=0, help_text="The request's revision that this run serves")
     look = models.ForeignKey(Look, on_delete=models.PROTECT, null=True, related_name="executions")
     drill = models.ForeignKey(Drill, on_delete=models.PROTECT, null=True, related_name="executions")
+    safety_copy = models.ForeignKey(SafetyCopy, on_delete=models.PROTECT, null=True, related_name="executions")
     owned_branch = models.ForeignKey(OwnedBranch, on_delete=models.PROTECT, null=True, related_name="executions")
     plan_proposal = models.ForeignKey(PlanProposal, on_delete=models.PROTECT, null=True, related_name="executions")
     fence = models.BigIntegerField(default=0)
@@ -83,6 +85,19 @@ class Execution(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["drill"], condition=Q(purpose=Purpose.DRILL), name="execution_one_per_drill"
+            ),
+            models.UniqueConstraint(
+                fields=["safety_copy"], condition=Q(purpose=Purpose.SAFETY_COPY), name="execution_one_per_safety_copy"
+            ),
+            models.UniqueConstraint(
+                fields=["safety_copy"],
+                condition=Q(purpose=Purpose.PRUNE, state=ExecutionState.ACTIVE),
+                name="execution_one_prune",
+            ),
+            models.CheckConstraint(
+                condition=~Q(purpose__in=[Purpose.SAFETY_COPY, Purpose.PRUNE])
+                | Q(safety_copy__isnull=False, branch__isnull=False),
+                name="execution_safety_has_copy",
             ),
             models.CheckConstraint(
                 condition=~Q(purpose=Purpose.DRILL) | Q(drill__isnull=False, branch__isnull=False),

@@ -24,6 +24,10 @@ class Project(models.Model):
     pg_version = models.PositiveSmallIntegerField(null=True)
     history_retention_seconds = models.PositiveIntegerField(null=True)
     root_branch_cap = models.PositiveSmallIntegerField(null=True)
+    # Null: the usual ones (domain/afterwards.py).
+    other_systems = models.JSONField(
+        null=True, blank=True, help_text="Systems that a restore of the database does not take back"
+    )
     connect_report = models.JSONField(default=dict, blank=True)
     connected_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -167,6 +171,9 @@ class OwnedBranch(models.Model):
     )
     look = models.ForeignKey("backups.Look", on_delete=models.PROTECT, null=True, related_name="owned_branches")
     drill = models.ForeignKey("backups.Drill", on_delete=models.PROTECT, null=True, related_name="owned_branches")
+    safety_copy = models.ForeignKey(
+        "backups.SafetyCopy", on_delete=models.PROTECT, null=True, related_name="owned_branches"
+    )
     expires_at = models.DateTimeField(null=True, help_text="When Neon removes it by itself; empty: kept until deleted")
     created_at = models.DateTimeField(auto_now_add=True)
     gone_at = models.DateTimeField(null=True)
@@ -181,7 +188,10 @@ class OwnedBranch(models.Model):
             one_of("fate", BranchFate, "owned_branch_fate"),
             one_of("purpose", BranchPurpose, "owned_branch_purpose"),
             models.CheckConstraint(
-                condition=Q(request__isnull=False) | Q(look__isnull=False) | Q(drill__isnull=False),
+                condition=Q(request__isnull=False)
+                | Q(look__isnull=False)
+                | Q(drill__isnull=False)
+                | Q(safety_copy__isnull=False),
                 name="owned_branch_has_reason",
             ),
         ]

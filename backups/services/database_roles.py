@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from django.db import DatabaseError, connection, transaction
 from psycopg import sql
 
-from backups.models.database_rules import ALL_APPEND_ONLY, ERASABLE, SET_ONCE, TRIGGER_WRITTEN
+from backups.models.database_rules import ALL_APPEND_ONLY, ALL_SET_ONCE, ERASABLE, TRIGGER_WRITTEN
 from backups.selectors.ledger import guard_findings
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 # What the web role loses on each kind of guarded table. UPDATE on the last two is bounded by their triggers.
 _TAKEN: dict[str, str] = {
     **dict.fromkeys(ALL_APPEND_ONLY, "UPDATE, DELETE, TRUNCATE"),
-    **dict.fromkeys((*SET_ONCE, *ERASABLE), "DELETE, TRUNCATE"),
+    **dict.fromkeys((*ALL_SET_ONCE, *ERASABLE), "DELETE, TRUNCATE"),
     **dict.fromkeys(TRIGGER_WRITTEN, "INSERT, UPDATE, DELETE, TRUNCATE"),
     # The web process has no business with the history of migrations.
     "django_migrations": "INSERT, UPDATE, DELETE, TRUNCATE",
