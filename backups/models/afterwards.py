@@ -40,9 +40,7 @@ class RetrospectiveRecord(models.Model):
 
     branch = models.ForeignKey(ProtectedBranch, on_delete=models.PROTECT, related_name="retrospectives")
     kind = models.CharField(max_length=20, choices=choices(RestoreKind))
-    finding = models.ForeignKey(
-        "backups.Finding", on_delete=models.PROTECT, null=True, related_name="retrospectives"
-    )
+    finding = models.ForeignKey("backups.Finding", on_delete=models.PROTECT, null=True, related_name="retrospectives")
     # Null: somebody without an account, whose name is given.
     done_by = _person(null=True)
     done_by_name = models.CharField(max_length=150)
