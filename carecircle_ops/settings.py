@@ -204,6 +204,9 @@ WEBHOOK_URL = optional("WEBHOOK_URL")
 WEBHOOK_SECRET = optional("WEBHOOK_SECRET")
 if WEBHOOK_URL and not WEBHOOK_SECRET:
     raise refusal("WEBHOOK_SECRET is not set: receivers at WEBHOOK_URL could not tell who sent a message.")
+# The integration key of a service at PagerDuty, Events API v2.
+PAGERDUTY_ROUTING_KEY = optional("PAGERDUTY_ROUTING_KEY")
+PAGERDUTY_URL = optional("PAGERDUTY_URL", "https://events.pagerduty.com/v2/enqueue")
 # Without it no mail is sent.
 globals().update(mail(optional("EMAIL_URL", "dummymail://")))
 EMAIL_TIMEOUT = 10
@@ -216,6 +219,8 @@ NOTIFICATION_ROUND_SECONDS = number("NOTIFICATION_ROUND_SECONDS", 20)
 NOTIFICATION_RETRY_SECONDS = number("NOTIFICATION_RETRY_SECONDS", 5)
 NOTIFICATION_RETRY_LONGEST_SECONDS = number("NOTIFICATION_RETRY_LONGEST_SECONDS", 300)
 NOTIFICATION_ATTEMPTS = int(number("NOTIFICATION_ATTEMPTS", 15))
+# A subject that opens or closes again within this time is told as one summary at its end.
+NOTIFICATION_DAMPING_SECONDS = number("NOTIFICATION_DAMPING_SECONDS", 15 * 60)
 # Who has not voted is told once more when so much of the time for votes is left.
 NOTIFICATION_REMIND_SECONDS = number("NOTIFICATION_REMIND_SECONDS", 30 * 60)
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = optional("MAIL_FROM", f"carecircle-ops@{_SITE.hostname}")
@@ -264,6 +269,7 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.notification.deliver.deliver_mail": WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_slack": WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_webhook": WORKER_WAKE_SECONDS,
+    "backups.services.notification.deliver.deliver_pagerduty": WORKER_WAKE_SECONDS,
     "backups.services.notification.remind.remind_voters": _SLOWER,
 }
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 
-for _name in [name for name in os.environ if name.startswith(("NEON_", "EMAIL_", "SLACK_", "WEBHOOK_"))]:
+for _name in [
+    name
+    for name in os.environ
+    if name.startswith(("NEON_", "EMAIL_", "SLACK_", "WEBHOOK_", "PAGERDUTY_", "HEARTBEAT_"))
+]:
     del os.environ[_name]  # a developer's own key must never be used by a test
 os.environ.update(
     SECRET_KEY="tests-only-" + "k" * 50,

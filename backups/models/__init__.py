@@ -34,7 +34,14 @@ from backups.models.monitor import (
     PlanProposal,
     ProjectWatch,
 )
-from backups.models.notification import Channel, OutboxMessage
+from backups.models.notification import (
+    Channel,
+    ChannelState,
+    DampedAlert,
+    Heartbeat,
+    NotificationRoute,
+    OutboxMessage,
+)
 from backups.models.people import RoleMembership, UserProfile
 from backups.models.project import (
     EnvironmentProposal,
@@ -63,12 +70,14 @@ __all__ = [
     "Canary",
     "CanaryBeat",
     "Channel",
+    "ChannelState",
     "CheckResult",
     "Checklist",
     "ChecklistPoint",
     "Comment",
     "ControlState",
     "CorrectiveAction",
+    "DampedAlert",
     "DecisionPacket",
     "Drill",
     "DrillAttachment",
@@ -84,12 +93,14 @@ __all__ = [
     "Finding",
     "FormerBranchId",
     "FreeText",
+    "Heartbeat",
     "Intent",
     "LedgerEvent",
     "Look",
     "LookState",
     "MetricSample",
     "MonitorRun",
+    "NotificationRoute",
     "OutboxMessage",
     "OwnedBranch",
     "PlanProposal",

@@ -17,23 +17,37 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from backups.domain.ledger import Outcome
-from backups.domain.notification import ASKS_FOR_VOTES
+from backups.domain.notification import Subject, SubjectKind
+from backups.domain.notification.topics import ASKS_FOR_THE_START, WHILE_VOTES_ARE_OPEN
 from backups.domain.restore import RequestState
 from backups.ledger.fields import Detail
 from backups.models import Channel, OutboxMessage
 from backups.selectors.clock import database_now
-from backups.services.notification.channels import Letter, send
+from backups.services.notification.channels import send
 from backups.services.notification.errors import NotDelivered
 from backups.services.notification.events import record_about
+from backups.services.notification.letter import letter_of
 
 logger = logging.getLogger(__name__)
 
 _CLAIM = """
 WITH due AS MATERIALIZED (
-    SELECT id FROM backups_outboxmessage
+    SELECT id FROM backups_outboxmessage AS candidate
     WHERE channel = %s
       AND next_attempt_at <= statement_timestamp()
       AND (lease_until IS NULL OR lease_until <= statement_timestamp())
+      AND NOT EXISTS (
+          SELECT FROM backups_channelstate AS state
+          WHERE state.channel = candidate.channel AND state.held_until > statement_timestamp()
+      )
+      AND NOT EXISTS (
+          SELECT FROM backups_outboxmessage AS earlier
+          WHERE earlier.subject_key = candidate.subject_key
+            AND earlier.channel = candidate.channel
+            AND earlier.person_id IS NOT DISTINCT FROM candidate.person_id
+            AND earlier.id < candidate.id
+            AND earlier.next_attempt_at IS NOT NULL
+      )
     ORDER BY next_attempt_at, id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
@@ -70,6 +84,11 @@ def deliver_webhook() -> int:
     return deliver_due_messages(channel=Channel.WEBHOOK)
 
 
+def deliver_pagerduty() -> int:
+    """A duty of the worker."""
+    return deliver_due_messages(channel=Channel.PAGERDUTY)
+
+
 def deliver_due_messages(*, channel: Channel) -> int:
     """Handles what is due on one channel, for a bounded time; returns how many messages were tried.
 
@@ -103,7 +122,7 @@ def _problem_of_sending(message: OutboxMessage, claim: _Claim) -> NotDelivered |
     if claim.attempt > settings.NOTIFICATION_ATTEMPTS:
         return NotDelivered("abandoned", "Each process that tried to send it ended before it could say how it went.")
     if _is_outdated(message):
-        return NotDelivered("outdated", "It was no longer needed: the time for votes is over.")
+        return NotDelivered("outdated", "It was no longer needed when its turn came.")
     try:
         send(Channel(message.channel), letter_of(message))
     except NotDelivered as problem:
@@ -115,23 +134,14 @@ def _problem_of_sending(message: OutboxMessage, claim: _Claim) -> NotDelivered |
 
 
 def _is_outdated(message: OutboxMessage) -> bool:
-    """Nobody is asked for a vote that can't be given any more."""
-    if message.request is None or message.topic not in ASKS_FOR_VOTES:
+    """Nobody is asked for a vote or a start that can't be given any more."""
+    if message.request is None:
         return False
-    return message.request.state != RequestState.PENDING
-
-
-def letter_of(message: OutboxMessage) -> Letter:
-    """The row as its channel sends it."""
-    return Letter(
-        id=f"msg_{message.pk}",
-        topic=message.topic,
-        reference=message.request.reference if message.request else "CareCircle Ops",
-        text=message.text,
-        link=message.link,
-        written_at=message.created_at,
-        to=message.person.email if message.person else "",
-    )
+    if message.topic in WHILE_VOTES_ARE_OPEN:
+        return message.request.state != RequestState.PENDING
+    if message.topic in ASKS_FOR_THE_START:
+        return message.request.state != RequestState.APPROVED
+    return False
 
 
 def _settle(claim: _Claim, problem: NotDelivered | None, took_milliseconds: int) -> None:
@@ -192,4 +202,20 @@ def _record(
         "recipient": f"user:{message.person_id}" if message.person_id else None,
         "attempts": message.attempts,
     }
-    record_about(message.request, type=type, outcome=outcome, details=details | facts, reason_code=reason_code)
+    record_about(
+        _subject_of(message),
+        message.request,
+        type=type,
+        outcome=outcome,
+        details=details | facts,
+        reason_code=reason_code,
+    )
+
+
+def _subject_of(message: OutboxMessage) -> Subject:
+    return Subject(
+        kind=SubjectKind(message.subject_kind),
+        reference=message.subject_reference,
+        project=message.project_ref,
+        is_sandbox=message.is_sandbox,
+    )

@@ -17,12 +17,7 @@ from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
 from backups.services.notification.cut_off import CutOff
 from backups.services.notification.errors import NotDelivered
 
-_NOWHERE = "django.core.mail.backends.dummy.EmailBackend"
 _SMTP = "django.core.mail.backends.smtp.EmailBackend"
-
-
-def mail_is_configured() -> bool:
-    return bool(settings.EMAIL_BACKEND != _NOWHERE)
 
 
 def send_mail(*, to: str, subject: str, body: str, message_id: str, within_seconds: float) -> None:

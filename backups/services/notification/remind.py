@@ -10,9 +10,10 @@ from django.db import transaction
 
 from backups.domain.notification import Topic
 from backups.domain.restore import RequestState
-from backups.models import OutboxMessage, RestoreRequest, Vote
+from backups.models import RestoreRequest, Vote
 from backups.selectors.clock import database_now
-from backups.services.notification.tell import audience, put_into_outbox
+from backups.services.notification.outbox import already_told, put_into_outbox
+from backups.services.notification.tell import audience, notice_of
 from backups.services.restore.transition import lock_request
 
 
@@ -29,13 +30,10 @@ def _remind(request_id: int) -> bool:
         now = database_now()
         if not _is_due(request, now):
             return False
-        put_into_outbox(
-            people=_without_vote(request),
-            topic=Topic.VOTES_REMINDER,
-            request=request,
-            occasion=f"{request.reference}:{request.revision}:{Topic.VOTES_REMINDER.value}",
-            now=now,
+        notice = notice_of(
+            Topic.VOTES_REMINDER, request, occasion=str(request.revision), minutes_left=_left(request, now)
         )
+        put_into_outbox(notice, people=_without_vote(request), now=now)
         return True
 
 
@@ -49,9 +47,11 @@ def _is_due(request: RestoreRequest, now: dt.datetime) -> bool:
 
 
 def _was_reminded(request: RestoreRequest) -> bool:
-    topic = Topic.VOTES_REMINDER.value
-    key = f"{request.reference}:{request.revision}:{topic}:"
-    return OutboxMessage.objects.filter(request=request, topic=topic, dedupe_key__startswith=key).exists()
+    return already_told(notice_of(Topic.VOTES_REMINDER, request, occasion=str(request.revision), minutes_left=0))
+
+
+def _left(request: RestoreRequest, now: dt.datetime) -> int:
+    return 0 if request.votes_until is None else int((request.votes_until - now).total_seconds() // 60)
 
 
 def _without_vote(request: RestoreRequest) -> list[User]:

@@ -14,9 +14,10 @@ from backups.ledger.fields import Detail
 from backups.ledger.identifiers import uuid7
 from backups.models import Channel
 from backups.selectors.clock import database_now
-from backups.services.notification.channels import Letter, is_configured, send
+from backups.services.notification.channels import is_configured, send
 from backups.services.notification.errors import NotDelivered
 from backups.services.notification.events import record_about
+from backups.services.notification.letter import Letter
 
 
 class TrialResult(StrEnum):
@@ -39,6 +40,7 @@ _HOW_TO_SET_UP = {
     Channel.MAIL: "EMAIL_URL is not set.",
     Channel.SLACK: "SLACK_WEBHOOK_URL is not set.",
     Channel.WEBHOOK: "WEBHOOK_URL is not set.",
+    Channel.PAGERDUTY: "PAGERDUTY_ROUTING_KEY is not set.",
 }
 
 

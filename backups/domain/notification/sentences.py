@@ -1,35 +1,9 @@
-"""What people are told about: one word per occasion, one sentence for each."""
+"""One plain sentence for each occasion of a restore request."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from backups.domain.notification.topics import WHILE_VOTES_ARE_OPEN, Topic
 from backups.domain.restore import RestoreKind, Urgency
-
-
-class Topic(StrEnum):
-    """An occasion on which somebody is told at once."""
-
-    VOTES_WANTED = "votes_wanted"
-    VOTES_REMINDER = "votes_reminder"
-    RETURNED = "returned"
-    DRIFTED = "drifted"
-    QUESTION = "question"
-    COMMENT = "comment"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    WITHDRAWN = "withdrawn"
-    EXPIRED = "expired"
-    START_WANTED = "start_wanted"
-    STARTED = "started"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    NEEDS_ATTENTION = "needs_attention"
-    SECOND_PERSON_WANTED = "second_person_wanted"
-
-
-#: They ask for votes, so they are told only to those who can vote, and mean nothing once votes are closed.
-ASKS_FOR_VOTES = frozenset({Topic.VOTES_WANTED, Topic.VOTES_REMINDER})
 
 MAX_CHARACTERS = 200
 _MAX_PERSON_CHARACTERS = 30
@@ -38,7 +12,10 @@ _MAX_BRANCH_CHARACTERS = 55
 # Nothing that a person or another program wrote freely enters a message: no reason, comment, ticket or outcome.
 _SENTENCES: dict[Topic, str] = {
     Topic.VOTES_WANTED: "{person} asks to {deed}. Your vote is wanted.",
-    Topic.VOTES_REMINDER: "votes are still missing and the time for them is nearly over. {person} asks to {deed}.",
+    Topic.VOTES_REPEAT: "still waits for votes, and too few have opened it. {person} asks to {deed}.",
+    Topic.VOTES_REMINDER: "votes are still missing, {minutes} min are left. {person} asks to {deed}.",
+    Topic.VOTES_ESCALATED: "too few of those who can vote opened it. Phone them. {person} asks to {deed}.",
+    Topic.VOTE_NOT_NEEDED: "{reference} is decided: your vote is not needed any more. The page says how.",
     Topic.RETURNED: "{reference} is a draft again: its facts could not be gathered. The page says why.",
     Topic.DRIFTED: "{reference}: a fact changed, so the votes lapsed. New facts are being gathered for {branch}.",
     Topic.QUESTION: "{reference}: somebody asked a question about {branch}.",
@@ -48,6 +25,7 @@ _SENTENCES: dict[Topic, str] = {
     Topic.WITHDRAWN: "{reference} was withdrawn. Nothing was changed; no vote is needed any more.",
     Topic.EXPIRED: "{reference} ran out of time. Nothing was changed; no vote is needed any more.",
     Topic.START_WANTED: "{reference} is approved and was not started: another restore of {branch} is not closed.",
+    Topic.START_REMINDER: "{reference} is approved and was not started. {minutes} min are left to {deed}.",
     Topic.STARTED: "{reference} was started: {deed}.",
     Topic.COMPLETED: "{reference} is done: {deed}. The page says what was checked.",
     Topic.FAILED: "{reference} did not run, so {branch} is as it was. The page says why.",
@@ -72,18 +50,22 @@ def message_text(
     point: str,
     person: str,
     urgency: str,
+    minutes_left: int | None = None,
 ) -> str:
-    """One plain sentence of at most 200 characters. It holds names of branches and people, never of patients."""
-    branch = _short(branch, _MAX_BRANCH_CHARACTERS)
+    """One plain sentence of at most 200 characters. It holds names of branches and people, never of patients.
+
+    `minutes_left`: of the clock that a reminder is about. Raises KeyError for a topic that is not about a request.
+    """
+    branch = one_line(branch, _MAX_BRANCH_CHARACTERS)
     deed = _DEEDS[kind].format(environment=environment.upper(), branch=branch, point=point)
-    person = _short(person, _MAX_PERSON_CHARACTERS)
-    text = _SENTENCES[topic].format(reference=reference, branch=branch, person=person, deed=deed)
-    if topic in ASKS_FOR_VOTES:
+    person = one_line(person, _MAX_PERSON_CHARACTERS)
+    text = _SENTENCES[topic].format(reference=reference, branch=branch, person=person, deed=deed, minutes=minutes_left)
+    if topic in WHILE_VOTES_ARE_OPEN:
         text = ("URGENT: " if urgency == Urgency.URGENT else "") + f"{reference}: {text}"
-    return _short(text, MAX_CHARACTERS)
+    return one_line(text, MAX_CHARACTERS)
 
 
-def _short(text: str, limit: int) -> str:
-    """One line: a name with a line break in it must not become a header of a mail."""
+def one_line(text: str, limit: int = MAX_CHARACTERS) -> str:
+    """One line of at most `limit` characters: a name with a line break in it must not become a header of a mail."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
