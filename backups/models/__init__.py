@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backups.domain.notification import Channel
 from backups.models.afterwards import (
     Checklist,
     ChecklistPoint,
@@ -35,7 +36,6 @@ from backups.models.monitor import (
     ProjectWatch,
 )
 from backups.models.notification import (
-    Channel,
     ChannelState,
     DampedAlert,
     Heartbeat,

@@ -80,7 +80,8 @@ def channels_told(subject: Subject) -> set[Channel]:
 
 def people_told(subject: Subject) -> set[int]:
     """The accounts that were told of the subject since it was last resolved."""
-    return {pk for pk in open_messages(subject).values_list("person_id", flat=True) if pk is not None}
+    told = open_messages(subject).filter(person__isnull=False)
+    return {message.person_id for message in told.only("person_id") if message.person_id is not None}
 
 
 def open_messages(subject: Subject) -> QuerySet[OutboxMessage]:

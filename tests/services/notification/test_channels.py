@@ -20,9 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from backups.domain.notification import Severity
 from backups.models import Channel
-from backups.services.notification.channels import Letter, send
+from backups.services.notification.channels import send
 from backups.services.notification.errors import NotDelivered
+from backups.services.notification.letter import Letter
 from backups.services.notification.post import post
 from backups.services.notification.signature import signature_headers
 from tests.services.notification import receivers
@@ -37,6 +39,12 @@ LETTER = Letter(
     link="https://ops.example.org/restores/1/",
     written_at=dt.datetime(2026, 3, 1, 2, 31, tzinfo=dt.UTC),
     to="bob@carecircle.example",
+    kind="request",
+    subject_key="request:R-0001",
+    severity=Severity.CRITICAL,
+    project="calm-river-12345678",
+    is_sandbox=True,
+    is_request=True,
 )
 MARGIN_SECONDS = 3.0  # for a busy machine; each of these would last for minutes without its deadline
 
@@ -78,7 +86,15 @@ def test_the_webhook_is_signed_so_that_a_receiver_can_tell_who_sent_it(settings)
     assert json.loads(got.body) == {
         "type": "restore.votes_wanted",
         "timestamp": "2026-03-01T02:31:00.000+00:00",
-        "data": {"request": "R-0001", "text": LETTER.text, "link": LETTER.link},
+        "data": {
+            "request": "R-0001",
+            "subject": {"kind": "request", "reference": "R-0001", "key": "request:R-0001"},
+            "severity": "critical",
+            "resolves": False,
+            "sandbox": True,
+            "text": LETTER.text,
+            "link": LETTER.link,
+        },
     }
 
 
@@ -207,7 +223,7 @@ def test_a_mail_server_gets_sentence_link_and_an_id_that_stays(settings, over_sm
         over_smtp(receiver)
     [mail] = [_parsed(text) for text in receiver.mails]
     assert mail["To"] == "bob@carecircle.example"
-    assert mail["Subject"] == "R-0001: votes wanted"
+    assert mail["Subject"] == "CRITICAL R-0001: votes wanted"
     assert mail["Message-ID"] == "<msg_12@testserver>"
     body = mail.get_payload()
     assert LETTER.text in body

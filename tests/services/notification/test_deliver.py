@@ -185,7 +185,7 @@ def test_nobody_is_asked_for_a_vote_that_can_no_longer_be_given(webhook, pending
     assert [post.body.split(b'"')[3] for post in webhook.posts] == [b"restore.withdrawn"]
     asked = of_topic("votes_wanted", Channel.WEBHOOK)
     assert asked.sent_at is None
-    assert asked.last_problem == "It was no longer needed: the time for votes is over."
+    assert asked.last_problem == "It was no longer needed when its turn came."
 
 
 @pytest.mark.parametrize("act", [answer(500, b"CANARY"), receivers.hang], ids=["500", "hang"])
