@@ -47,6 +47,8 @@ _CHANGE = f"{_RUN} branch branch_name effect call_id"
 _FINDING = "finding control kind severity branch_name operation_ids last_reset_at"
 _PLAN = "proposal branch_name environment schedule history_seconds"
 _VOTE = "request digest vote step of packet_number policy policy_version from_state to_state"
+_EXERCISE = "drill kind scenario planned_for from_state to_state request"
+_ACTION = "action drill request owner due_on"
 
 # type, meaning, fields, who can cause it, whether a person's words may accompany it, how long it is kept
 _D, _A = Retention.DECISION, Retention.ACTIVITY
@@ -161,6 +163,48 @@ _ROWS: tuple[tuple[str, str, str, frozenset[ActorKind], bool, Retention], ...] =
      "branch", PEOPLE, False, _A),
     ("look.removed", "A look's copy was removed",
      "branch", ANYBODY, False, _A),
+    # Exercises logged by people, and what people add to any drill
+    ("drill.exercise_planned", "An exercise was entered",
+     _EXERCISE, PEOPLE, True, _D),
+    ("drill.exercise_changed", "An exercise's entry was changed",
+     f"{_EXERCISE} changed_fields", PEOPLE, True, _D),
+    ("drill.exercise_begun", "An exercise began",
+     _EXERCISE, PEOPLE, False, _D),
+    ("drill.exercise_ended", "An exercise ended, with what came of it",
+     f"{_EXERCISE} outcome noticed_at began_at duration_ms", PEOPLE, True, _D),
+    ("drill.exercise_cancelled", "An exercise was cancelled",
+     _EXERCISE, PEOPLE, True, _D),
+    ("drill.participants_changed", "Who took part in an exercise was changed",
+     f"{_EXERCISE} login effect participants", PEOPLE, False, _D),
+    ("drill.noted", "A line was added to an exercise's timeline",
+     f"{_EXERCISE} happened_at", PEOPLE, True, _D),
+    ("drill.finding_added", "A finding was added to a drill",
+     "drill severity", PEOPLE, True, _D),
+    ("drill.attachment_added", "A file was attached to a drill",
+     "drill file_sha256 content_type bytes", PEOPLE, False, _D),
+    ("drill.attachment_read", "A drill's file was downloaded",
+     "drill file_sha256", PEOPLE, False, _A),
+    ("drill.signed_off", "A manager who did not run the drill signed it off",
+     "drill outcome findings_count open_actions", HUMANS, True, _D),
+    ("action.added", "A corrective action was agreed on",
+     _ACTION, PEOPLE, False, _D),
+    ("action.moved", "A corrective action got another owner or date",
+     f"{_ACTION} previous_due_on", PEOPLE, True, _D),
+    ("action.done", "A corrective action was done, with its proof",
+     _ACTION, PEOPLE, True, _D),
+    ("action.overdue", "A corrective action was not done in time",
+     _ACTION, PORTAL, False, _D),
+    # Duties and runbooks
+    ("duty.done", "A duty was done: the portal saw the proof, or a person says so",
+     "duty due_at effect", ANYBODY, True, _D),
+    ("duty.overdue", "A duty was not done in time",
+     "duty due_at", PORTAL, False, _D),
+    ("runbook.written", "A runbook was written to its directory",
+     "file_sha256 setup_sha256 bytes", ANYBODY, False, _A),
+    ("runbook.failed", "A runbook could not be written",
+     "error", ANYBODY, False, _A),
+    ("runbook.read", "A runbook was downloaded",
+     "file_sha256", PEOPLE, False, _A),
     # Calls
     ("neon.call", "A call to Neon's API ended",
      "request execution step_name attempt method path call_id status duration_ms neon_error effect",

@@ -18,11 +18,13 @@ from backups.models.drill import (
     DrillAttachment,
     DrillCheck,
     DrillFinding,
+    DrillNote,
     DrillParticipant,
     DrillPlan,
     DrillSignOff,
     DrillSlot,
 )
+from backups.models.duty import DutyTask, RunbookCopy
 from backups.models.execution import CheckResult, Execution, ExecutionStep, Intent
 from backups.models.ledger import FreeText, LedgerEvent
 from backups.models.look import Look, LookState
@@ -83,10 +85,12 @@ __all__ = [
     "DrillAttachment",
     "DrillCheck",
     "DrillFinding",
+    "DrillNote",
     "DrillParticipant",
     "DrillPlan",
     "DrillSignOff",
     "DrillSlot",
+    "DutyTask",
     "EnvironmentProposal",
     "Execution",
     "ExecutionStep",
@@ -117,6 +121,7 @@ __all__ = [
     "Review",
     "ReviewText",
     "RoleMembership",
+    "RunbookCopy",
     "SafetyCopy",
     "SafetySchedule",
     "TableMeaning",

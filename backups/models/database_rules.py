@@ -23,6 +23,7 @@ APPEND_ONLY = (
 APPEND_ONLY_SINCE: dict[str, tuple[str, ...]] = {
     "0004_drills": ("backups_drillsignoff", "backups_drillfinding", "backups_drillattachment"),
     "0006_afterwards": ("backups_reviewtext",),
+    "drill_log": ("backups_drillnote",),
 }
 ALL_APPEND_ONLY = APPEND_ONLY + tuple(table for tables in APPEND_ONLY_SINCE.values() for table in tables)
 
@@ -179,6 +180,47 @@ ALTER TABLE auth_user_groups ENABLE ALWAYS TRIGGER role_history_emptied;
 ALTER TABLE auth_group ENABLE ALWAYS TRIGGER role_history_renamed;
 """
 
+# A column of the row says who ran the drill; this holds it against the drill itself and its participants.
+SIGN_OFF_BY_ANOTHER = """
+CREATE FUNCTION ccops_sign_off_by_another() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    drill record;
+BEGIN
+    SELECT state, asked_by_id INTO drill FROM backups_drill WHERE id = NEW.drill_id;
+    IF drill.state <> 'ended' THEN
+        RAISE EXCEPTION 'A drill is signed off once it has ended' USING ERRCODE = 'check_violation';
+    END IF;
+    IF NEW.ran_by_id IS DISTINCT FROM drill.asked_by_id
+       OR EXISTS (SELECT FROM backups_drillparticipant took_part
+                   WHERE took_part.drill_id = NEW.drill_id AND took_part.ran_it
+                     AND took_part.person_id = NEW.signed_by_id) THEN
+        RAISE EXCEPTION 'A drill is signed off by somebody who did not run it' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER sign_off_by_another BEFORE INSERT ON backups_drillsignoff
+    FOR EACH ROW EXECUTE FUNCTION ccops_sign_off_by_another();
+ALTER TABLE backups_drillsignoff ENABLE ALWAYS TRIGGER sign_off_by_another;
+"""
+
+# A corrective action may get another owner or date while it is open. Done is done, and none disappears.
+ACTION_DONE_IS_DONE = """
+CREATE FUNCTION ccops_action_done_is_done() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.done_at IS NOT NULL THEN
+        RAISE EXCEPTION 'UPDATE on % refused: the action is done', TG_TABLE_NAME
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER action_done_is_done BEFORE UPDATE ON backups_correctiveaction
+    FOR EACH ROW EXECUTE FUNCTION ccops_action_done_is_done();
+ALTER TABLE backups_correctiveaction ENABLE ALWAYS TRIGGER action_done_is_done;
+CREATE TRIGGER never_removed BEFORE DELETE ON backups_correctiveaction
+    FOR EACH ROW EXECUTE FUNCTION ccops_refuse_change();
+ALTER TABLE backups_correctiveaction ENABLE ALWAYS TRIGGER never_removed;
+"""
+
 
 def statements() -> Iterator[str]:
     """Everything, in an order in which it can be run on the tables of the first migration."""
@@ -202,6 +244,8 @@ def guards() -> Iterator[tuple[str, str]]:
     yield from ((table, "erase_only") for table in ERASABLE)
     yield from (("auth_user_groups", "role_history"), ("auth_user_groups", "role_history_emptied"))
     yield ("auth_group", "role_history_renamed")
+    yield ("backups_drillsignoff", "sign_off_by_another")
+    yield from (("backups_correctiveaction", "action_done_is_done"), ("backups_correctiveaction", "never_removed"))
 
 
 def append_only(table: str) -> str:

@@ -151,7 +151,9 @@ class Drill(models.Model):
     time_limit_at = models.DateTimeField(null=True)
     outcome_code = models.CharField(max_length=60, blank=True)
     outcome_sentence = models.CharField(max_length=400, blank=True)
+    # By hand: what was to be rehearsed, and what came of it, in people's own words.
     story = _text()
+    conclusion = _text()
     restore_request = models.ForeignKey(
         RestoreRequest, on_delete=models.PROTECT, null=True, related_name="drills", help_text="The restore rehearsed"
     )
@@ -228,6 +230,7 @@ class DrillParticipant(models.Model):
     person = _person(null=True)
     name = models.CharField(max_length=150)
     part = models.CharField(max_length=120, blank=True, help_text="What they did, e.g. ran the restore")
+    ran_it = models.BooleanField(default=False, help_text="Led the exercise; such a person does not sign it off")
 
     class Meta:
         ordering = ["drill", "pk"]
@@ -235,6 +238,20 @@ class DrillParticipant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DrillNote(models.Model):
+    """One line of an exercise's timeline: what happened at that time. Written once; a correction is another line."""
+
+    drill = models.ForeignKey(Drill, on_delete=models.PROTECT, related_name="notes")
+    at = models.DateTimeField(help_text="When it happened")
+    text = _text(null=False)
+    written_by_name = models.CharField(max_length=150)
+    written_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["drill", "at", "pk"]
+        constraints = [models.CheckConstraint(condition=Q(at__lte=F("written_at")), name="drill_note_not_ahead")]
 
 
 class DrillFinding(models.Model):
