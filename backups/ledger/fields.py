@@ -226,7 +226,6 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     # the monitor, and backups as declared
     "finding": identifier,
     "control": code,
-    "severity": code,
     "record": identifier,
     "proposal": identifier,
     "schedule": _list_of(label),
