@@ -75,7 +75,7 @@ class Snapshot:
             "RELEASE question; SAVEPOINT question;"
             f" SET LOCAL statement_timeout = {self._statement_milliseconds()}; {text}"
         )
-        with _named_errors():
+        with named_errors():
             try:
                 return _last_result(self._connection.execute(framed.encode()))
             except psycopg.Error:
@@ -108,7 +108,7 @@ class Snapshot:
         return max(1, int(left * 1000))
 
 
-class _Watchdog:
+class Watchdog:
     """Cuts the connection after so many seconds, unless it is ended before."""
 
     def __init__(self, connection: psycopg.Connection[TupleRow], seconds: float) -> None:
@@ -132,10 +132,10 @@ class _Watchdog:
 @contextmanager
 def open_snapshot(dsn: Dsn, budget: Budget) -> Iterator[Snapshot]:
     """Connects and begins the snapshot. Raises DatabaseUnreachable."""
-    connection = _connect(dsn)
-    watchdog = _Watchdog(connection, budget.left_seconds() + GRACE_SECONDS)
+    connection = connect(dsn)
+    watchdog = Watchdog(connection, budget.left_seconds() + GRACE_SECONDS)
     try:
-        with _named_errors():
+        with named_errors():
             connection.execute(_BEGIN.encode())
         yield Snapshot(connection, budget)
     finally:
@@ -143,7 +143,7 @@ def open_snapshot(dsn: Dsn, budget: Budget) -> Iterator[Snapshot]:
         connection.close()
 
 
-def _connect(dsn: Dsn) -> psycopg.Connection[TupleRow]:
+def connect(dsn: Dsn) -> psycopg.Connection[TupleRow]:
     try:
         return psycopg.connect(
             dsn.reveal(),
@@ -161,7 +161,7 @@ def _connect(dsn: Dsn) -> psycopg.Connection[TupleRow]:
 
 
 @contextmanager
-def _named_errors() -> Iterator[None]:
+def named_errors() -> Iterator[None]:
     """Driver errors as ours. Their texts are dropped: PostgreSQL quotes values of rows in some of them."""
     try:
         yield
@@ -176,7 +176,9 @@ def _named_errors() -> Iterator[None]:
             f"The connection was lost while reading ({type(error).__name__}). Nothing was changed; try again."
         ) from None
     except psycopg.Error as error:
-        raise NotReadable(f"PostgreSQL refused the question (SQLSTATE {error.sqlstate})") from None
+        raise NotReadable(
+            f"PostgreSQL refused the question (SQLSTATE {error.sqlstate})", sqlstate=error.sqlstate
+        ) from None
 
 
 def _last_result(cursor: psycopg.Cursor[Row]) -> list[Row]:

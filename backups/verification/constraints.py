@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from psycopg import sql
@@ -30,13 +30,13 @@ _CONSTRAINTS = """
                  JOIN pg_catalog.pg_operator o ON o.oid = k.oid
                  JOIN pg_catalog.pg_namespace opn ON opn.oid = o.oprnamespace
                  ORDER BY k.place)::text[],
-           pg_catalog.pg_get_expr(c.conbin, c.conrelid)
+           pg_catalog.pg_get_expr(c.conbin, c.conrelid), c.convalidated
     FROM pg_catalog.pg_constraint c
     JOIN pg_catalog.pg_class t ON t.oid = c.conrelid AND t.relkind = 'r'
     JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
     LEFT JOIN pg_catalog.pg_class f ON f.oid = c.confrelid
     LEFT JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace
-    WHERE c.contype IN ('f', 'p', 'u', 'c') AND c.convalidated AND c.oid > {after}
+    WHERE c.contype::text = ANY ({kinds}) AND (c.convalidated OR NOT {validated_only}) AND c.oid > {after}
       AND n.nspname NOT IN ('pg_catalog', 'information_schema')
     ORDER BY c.oid"""
 
@@ -58,6 +58,7 @@ class Constraint:
     other_columns: list[str]
     operators: list[str]
     expression: str | None
+    is_validated: bool
 
     @property
     def label(self) -> str:
@@ -99,23 +100,25 @@ def _trusted(text: str) -> sql.SQL:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """What a cursor holds. `last`: oid of the last constraint that was settled."""
 
     last: int = 0
     held: int = 0
     broken: dict[str, int] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    not_validated: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        return {"last": self.last, "held": self.held, "broken": self.broken, "unread": self.unread}
+        return asdict(self)
 
-    def with_result(self, constraint: Constraint, rows: int | None) -> _Seen:
-        return _Seen(
+    def with_result(self, constraint: Constraint, rows: int | None) -> Seen:
+        return Seen(
             last=constraint.oid,
             held=self.held + (rows == 0),
             broken={**self.broken, constraint.label: rows} if rows else self.broken,
             unread=[*self.unread, constraint.label] if rows is None else self.unread,
+            not_validated=self.not_validated if constraint.is_validated else [*self.not_validated, constraint.label],
         )
 
 
@@ -123,30 +126,40 @@ def check_constraints_hold(
     spec: CheckSpec, context: CheckContext, budget: Budget, cursor: dict[str, Any] | None
 ) -> CheckResult | Unfinished:
     """Asks for rows that break a foreign key, a key, a unique or a check constraint, one constraint after the other."""
-    seen = _Seen(**cursor) if cursor else _Seen()
     with open_snapshot(context.branch, budget) as branch:
-        for number, constraint in enumerate(_constraints(branch, seen.last)):
-            try:
-                seen = seen.with_result(constraint, branch.value(constraint.breaking_rows()))
-            except NotReadable:
-                seen = seen.with_result(constraint, None)
-            except OutOfTime:
-                if number > 0:
-                    return Unfinished(spec, seen.to_json())
-                # A whole budget was not enough for this one.
-                return Unfinished(spec, seen.with_result(constraint, None).to_json())
-    return _judge(spec, seen)
+        seen, is_complete = count_breaking(branch, *read_constraints(branch, Seen(**cursor) if cursor else Seen()))
+    return _judge(spec, seen) if is_complete else Unfinished(spec, seen.to_json())
 
 
-def _constraints(branch: Snapshot, after: int) -> list[Constraint]:
-    # Bitmap and index scans trust the very index that is in question; reading the table does not.
-    branch.rows("SELECT pg_catalog.set_config('enable_indexscan', 'off', true),"
-                " pg_catalog.set_config('enable_indexonlyscan', 'off', true),"
-                " pg_catalog.set_config('enable_bitmapscan', 'off', true)")  # fmt: skip
-    return [Constraint(*row) for row in branch.rows(sql.SQL(_CONSTRAINTS).format(after=after))]
+def read_constraints(
+    snapshot: Snapshot, seen: Seen, *, kinds: str = "fpuc", validated_only: bool = True, by_index: bool = False
+) -> tuple[Seen, list[Constraint]]:
+    """The constraints that are still to be looked at, after those in `seen`. Questions in this snapshot read the
+    tables from now on; `by_index` leaves the choice to the server, which costs it less."""
+    if not by_index:
+        # Bitmap and index scans trust the very index that is in question; reading the table does not.
+        snapshot.rows("SELECT pg_catalog.set_config('enable_indexscan', 'off', true),"
+                      " pg_catalog.set_config('enable_indexonlyscan', 'off', true),"
+                      " pg_catalog.set_config('enable_bitmapscan', 'off', true)")  # fmt: skip
+    query = sql.SQL(_CONSTRAINTS).format(kinds=list(kinds), validated_only=validated_only, after=seen.last)
+    return seen, [Constraint(*row) for row in snapshot.rows(query)]
 
 
-def _judge(spec: CheckSpec, seen: _Seen) -> CheckResult:
+def count_breaking(snapshot: Snapshot, seen: Seen, constraints: list[Constraint]) -> tuple[Seen, bool]:
+    """Counts the rows that break each constraint. False: the time ended before all were looked at; go on with the
+    same call after reading them again."""
+    for number, constraint in enumerate(constraints):
+        try:
+            seen = seen.with_result(constraint, snapshot.value(constraint.breaking_rows()))
+        except NotReadable:
+            seen = seen.with_result(constraint, None)
+        except OutOfTime:
+            # If a whole budget was not enough for this one, it is not asked again.
+            return (seen if number > 0 else seen.with_result(constraint, None)), False
+    return seen, True
+
+
+def _judge(spec: CheckSpec, seen: Seen) -> CheckResult:
     figures = {"held": seen.held, "broken": seen.broken, "unread": seen.unread}
     if seen.broken:
         rows = sum(seen.broken.values())

@@ -74,13 +74,31 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The same table on both sides, each in its own snapshot. `keys_only`: the columns differ, so only keys compare."""
+    """The same table on both sides, each in its own snapshot. `keys_only`: the columns differ, so only keys compare.
+    `open_at_point`: ids (32 bits) of transactions from before the boundary that were committed after the point."""
 
     point: Snapshot
     branch: Snapshot
     table: Table
     boundary: int
     keys_only: bool = False
+    open_at_point: tuple[int, ...] = ()
+
+    def is_fresh(self) -> sql.Composable:
+        """SQL over `_row` of the branch: written after the point."""
+        if not self.open_at_point:
+            return is_fresh(self.boundary)
+        ids = [str(number) for number in self.open_at_point]
+        return sql.SQL('({} OR "_row".xmin = ANY ({}::pg_catalog.xid[]))').format(is_fresh(self.boundary), ids)
+
+    def bounds(self) -> tuple[int, int] | None:
+        """Smallest and largest key of the point, if it is one integer; asks the server."""
+        name = self.table.integer_key
+        if name is None:
+            return None
+        query = sql.SQL("SELECT min({name}), max({name}) FROM ONLY {table}")
+        low, high = self.point.row(query.format(name=sql.Identifier(name), table=self.table.identifier))
+        return None if low is None else (low, high)
 
     def row_hash(self, seed: int) -> sql.Composed:
         if self.keys_only:
@@ -90,7 +108,7 @@ class Pair:
 
 def compare_slice(pair: Pair, slicing: Slicing, claims: Claims) -> Difference:
     """Compares one slice. Raises OutOfTime, NotReadable, DatabaseUnreachable."""
-    part = condition(pair.table, slicing, _bounds(pair) if slicing.of > 1 else None)
+    part = condition(pair.table, slicing, pair.bounds() if slicing.of > 1 else None)
     seed = secrets.randbits(62)
     at_point, branch = _ask_both(pair, _point_buckets(pair, part, seed), _branch_buckets(pair, part, seed, claims))
     counted = Difference(
@@ -136,21 +154,12 @@ def _total(numbers: Iterable[int]) -> int:
     return sum(numbers)
 
 
-def _bounds(pair: Pair) -> tuple[int, int] | None:
-    name = pair.table.integer_key
-    if name is None:
-        return None
-    query = sql.SQL("SELECT min({name}), max({name}) FROM ONLY {table}")
-    low, high = pair.point.row(query.format(name=sql.Identifier(name), table=pair.table.identifier))
-    return None if low is None else (low, high)
-
-
 def _point_buckets(pair: Pair, part: sql.Composable, seed: int) -> sql.Composed:
     return sql.SQL(_POINT_BUCKETS).format(**_common(pair, part, seed))
 
 
 def _branch_buckets(pair: Pair, part: sql.Composable, seed: int, claims: Claims) -> sql.Composed:
-    fresh = is_fresh(pair.boundary)
+    fresh = pair.is_fresh()
     return sql.SQL(_BRANCH_BUCKETS).format(**_common(pair, part, seed), fresh=fresh, claim=claims.expression())
 
 
@@ -160,7 +169,7 @@ def _point_rows(pair: Pair, part: sql.Composable, seed: int) -> sql.Composed:
 
 def _branch_rows(pair: Pair, part: sql.Composable, seed: int) -> sql.Composed:
     return sql.SQL("SELECT {key}, {row}, {fresh} FROM ONLY {table} AS _row WHERE {part}").format(
-        **_common(pair, part, seed), fresh=is_fresh(pair.boundary)
+        **_common(pair, part, seed), fresh=pair.is_fresh()
     )
 
 

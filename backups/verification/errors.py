@@ -13,3 +13,7 @@ class OutOfTime(Exception):
 
 class NotReadable(Exception):
     """The database refused the question; the text says why, without any value of a row."""
+
+    def __init__(self, reason: str, *, sqlstate: str | None = None) -> None:
+        super().__init__(reason)
+        self.sqlstate = sqlstate

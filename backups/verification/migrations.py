@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from psycopg import sql
+
 from backups.verification.catalog import Table, read_tables
 from backups.verification.connection import Snapshot
 from backups.verification.errors import NotReadable
@@ -16,6 +20,15 @@ _TOOLS = (
     ("flyway_schema_history", "version", "SELECT version FROM {} ORDER BY installed_rank DESC LIMIT 1"),
     ("schema_migrations", "version", "SELECT max(version)::text FROM {}"),
 )  # fmt: skip
+# Those that say when each was applied.
+_TOOLS_WITH_TIMES = (
+    ("django_migrations", "applied",
+     "SELECT app || '.' || name FROM {} WHERE applied <= {until}::timestamptz ORDER BY id DESC LIMIT 1"),
+    ("_prisma_migrations", "finished_at",
+     "SELECT migration_name FROM {} WHERE finished_at <= {until}::timestamptz ORDER BY finished_at DESC LIMIT 1"),
+    ("flyway_schema_history", "installed_on",
+     "SELECT version FROM {} WHERE installed_on <= {until}::timestamptz ORDER BY installed_rank DESC LIMIT 1"),
+)  # fmt: skip
 
 
 def read_migration_head(snapshot: Snapshot, tables: dict[str, Table] | None = None) -> str | Unknown:
@@ -28,9 +41,19 @@ def read_migration_head(snapshot: Snapshot, tables: dict[str, Table] | None = No
     return Unknown("no table of a known migration tool was found")
 
 
-def _newest(snapshot: Snapshot, table: Table, query: str) -> str | Unknown:
+def read_migration_head_at(snapshot: Snapshot, moment: dt.datetime, tables: dict[str, Table]) -> str | Unknown:
+    """The newest migration as of a moment, where the tool keeps times. Raises OutOfTime, DatabaseUnreachable."""
+    for table_name, column, query in _TOOLS_WITH_TIMES:
+        for table in tables.values():
+            if table.name == table_name and column in {c.name for c in table.columns}:
+                return _newest(snapshot, table, query, moment)
+    return Unknown("no table of a migration tool that keeps times was found")
+
+
+def _newest(snapshot: Snapshot, table: Table, query: str, moment: dt.datetime | None = None) -> str | Unknown:
+    until = sql.Literal(moment.isoformat() if moment else None)
     try:
-        found = snapshot.rows(query.format(table.identifier.as_string(None)))
+        found = snapshot.rows(sql.SQL(query).format(table.identifier, until=until))
     except NotReadable as error:
         return Unknown(f"{table.label} can't be read: {error}")
     newest = found[0][0] if found else None

@@ -1,0 +1,58 @@
+"""Are the tables of the source on the copy, save for those that were made after the point?"""
+
+from __future__ import annotations
+
+from backups.verification.catalog import read_tables
+from backups.verification.connection import Budget, Snapshot, open_snapshot
+from backups.verification.drill.pack import DrillTarget
+from backups.verification.drill.reading import NEXT_XID, open_source
+from backups.verification.results import CheckResult, CheckSpec, counted, failed, inconclusive, passed
+from backups.verification.structure import named
+from backups.verification.xids import as_stored, is_later
+
+# The row of a table's own ctid column is written once, by the transaction that makes the table.
+_MADE_BY = """
+    SELECT n.nspname || '.' || c.relname, a.xmin::text::bigint
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = -1
+    WHERE c.relkind = 'r'"""
+
+
+def check_tables(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
+    """A table that the source has and the copy has not is missing, unless it was made after the copy was cut off."""
+    with open_snapshot(target.copy, budget) as copy, open_source(target, budget) as source:
+        on_copy, at_source = read_tables(copy), read_tables(source)
+        known_oids = {table.oid for table in on_copy.values()}
+        # The same table under another name was renamed since: both sides count on from one catalogue.
+        lacking = [label for label, table in at_source.items() if label not in on_copy and table.oid not in known_oids]
+        made_since = _made_since(lacking, source, as_stored(copy.value(NEXT_XID)))
+    missing = sorted(set(lacking) - made_since)
+    gone = {table.oid for table in on_copy.values()} - {table.oid for table in at_source.values()}
+    dropped = sorted(label for label, table in on_copy.items() if table.oid in gone)
+    figures = {
+        "on_copy": len(on_copy), "at_source": len(at_source), "missing": missing,
+        "made_since": sorted(made_since), "dropped_since": dropped,
+    }  # fmt: skip
+    if missing:
+        return failed(spec, f"Missing on the copy: {named(missing)}.", **figures)
+    if at_source and not on_copy:
+        return inconclusive(spec, "Could not tell: the copy holds no table; the source's were made since.", **figures)
+    return passed(spec, _what_is_there(len(on_copy), len(made_since), dropped), **figures)
+
+
+def _made_since(lacking: list[str], source: Snapshot, next_xid: int) -> set[str]:
+    """Those made by a transaction whose id the copy has not given out yet."""
+    if not lacking:
+        return set()
+    makers: dict[str, int] = dict(source.rows(_MADE_BY))
+    return {label for label in lacking if label in makers and not is_later(next_xid, makers[label])}
+
+
+def _what_is_there(on_copy: int, made_since: int, dropped: list[str]) -> str:
+    sentence = f"{counted(on_copy, 'table')} as at the source"
+    if made_since:
+        sentence += f"; {counted(made_since, 'table')} made there since"
+    if dropped:
+        sentence += f"; {counted(len(dropped), 'table')} no longer there: {named(dropped)}"
+    return f"{sentence}."
