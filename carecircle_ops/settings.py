@@ -221,8 +221,15 @@ NOTIFICATION_RETRY_LONGEST_SECONDS = number("NOTIFICATION_RETRY_LONGEST_SECONDS"
 NOTIFICATION_ATTEMPTS = int(number("NOTIFICATION_ATTEMPTS", 15))
 # A subject that opens or closes again within this time is told as one summary at its end.
 NOTIFICATION_DAMPING_SECONDS = number("NOTIFICATION_DAMPING_SECONDS", 15 * 60)
-# Who has not voted is told once more when so much of the time for votes is left.
-NOTIFICATION_REMIND_SECONDS = number("NOTIFICATION_REMIND_SECONDS", 30 * 60)
+# Who has not opened an urgent request is told again so often, and then those who can reach them are told.
+NOTIFICATION_REPEAT_SECONDS = number("NOTIFICATION_REPEAT_SECONDS", 5 * 60)
+NOTIFICATION_REPEATS = int(number("NOTIFICATION_REPEATS", 2))
+NOTIFICATION_ESCALATE_SECONDS = number("NOTIFICATION_ESCALATE_SECONDS", 15 * 60)
+# Of the time for votes, and of the time to start: when so much of it is over, people are warned.
+NOTIFICATION_FIRST_WARNING_PERCENT = int(number("NOTIFICATION_FIRST_WARNING_PERCENT", 50))
+NOTIFICATION_LAST_WARNING_PERCENT = int(number("NOTIFICATION_LAST_WARNING_PERCENT", 80))
+# A message that waits for longer counts as late.
+NOTIFICATION_LATE_SECONDS = number("NOTIFICATION_LATE_SECONDS", 5 * 60)
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = optional("MAIL_FROM", f"carecircle-ops@{_SITE.hostname}")
 
 # --- The worker -----------------------------------------------------------------------------------------------
@@ -270,7 +277,9 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.notification.deliver.deliver_slack": WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_webhook": WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_pagerduty": WORKER_WAKE_SECONDS,
-    "backups.services.notification.remind.remind_voters": _SLOWER,
+    "backups.services.notification.chase.chase_voters": _SLOWER,
+    "backups.services.notification.clocks.warn_of_clocks": _SLOWER,
+    "backups.services.notification.summaries.send_summaries": _SLOWER,
 }
 
 TASK_TIMEOUT_SECONDS = int(number("TASK_TIMEOUT_SECONDS", 45))

@@ -32,7 +32,7 @@ class OutboxMessage(models.Model):
     text = models.CharField(max_length=200)
     link = models.CharField(max_length=300, blank=True)
     dedupe_key = models.CharField(max_length=200, unique=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, help_text="Empty: delivered or given up")
     lease_until = models.DateTimeField(null=True)

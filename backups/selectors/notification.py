@@ -1,4 +1,4 @@
-"""Who was told of a request, and how that went."""
+"""Who was told of a request and how that went, and how well each channel delivers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import Count, Min, Q, QuerySet
 
 from backups.domain.notification import Topic
-from backups.models import Channel, OutboxMessage, RestoreRequest
+from backups.models import Channel, ChannelState, OutboxMessage, RestoreRequest
+from backups.selectors.clock import database_now
+from backups.selectors.routing import is_configured
+
+#: Why a message was not sent although its channel may be well.
+NOT_THE_CHANNELS_FAULT = frozenset({"outdated", "no_address", "not_configured"})
+_REMEMBERED = dt.timedelta(days=1)
 
 
 class ToldState(StrEnum):
@@ -64,4 +72,73 @@ def _told(message: OutboxMessage) -> Told:
         at=message.sent_at or message.given_up_at,
         attempts=message.attempts,
         problem=message.last_problem,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHealth:
+    """How well one channel delivers. `late` are of those that wait; `given_up` and `unreachable` of the last day.
+
+    `given_up`: tried until the limit, or lost with its senders. `unreachable`: an account without an address, or mail
+    that is not set up.
+    """
+
+    channel: Channel
+    is_configured: bool
+    waiting: int
+    late: int
+    given_up: int
+    unreachable: int
+    oldest_waiting_seconds: float | None
+    held_until: dt.datetime | None
+    last_sent_at: dt.datetime | None
+    last_failed_at: dt.datetime | None
+    last_problem: str
+
+    @property
+    def is_well(self) -> bool:
+        """Nothing is late and nothing was given up. Says nothing of a channel that is not set up."""
+        return not self.late and not self.given_up
+
+
+def channel_health(*, now: dt.datetime | None = None) -> list[ChannelHealth]:
+    """Every channel, in two queries: for the monitor's control and for the page."""
+    now = now or database_now()
+    counts = {row["channel"]: row for row in _counted(now)}
+    states = {state.channel: state for state in ChannelState.objects.all()}
+    return [_health(channel, counts.get(channel.value, {}), states.get(channel.value), now) for channel in Channel]
+
+
+def _counted(now: dt.datetime) -> QuerySet[OutboxMessage, dict[str, Any]]:
+    waiting = Q(next_attempt_at__isnull=False)
+    late_since = now - dt.timedelta(seconds=settings.NOTIFICATION_LATE_SECONDS)
+    given_up = Q(given_up_at__gt=now - _REMEMBERED)
+    elsewhere = Q(problem_code__in=NOT_THE_CHANNELS_FAULT)
+    return (
+        OutboxMessage.objects.filter(waiting | given_up)
+        .values("channel")
+        .annotate(
+            waiting=Count("pk", filter=waiting),
+            late=Count("pk", filter=waiting & Q(created_at__lt=late_since)),
+            given_up=Count("pk", filter=given_up & ~elsewhere),
+            unreachable=Count("pk", filter=given_up & elsewhere & ~Q(problem_code="outdated")),
+            oldest=Min("created_at", filter=waiting),
+        )
+    )
+
+
+def _health(channel: Channel, counts: dict[str, Any], state: ChannelState | None, now: dt.datetime) -> ChannelHealth:
+    oldest = counts.get("oldest")
+    return ChannelHealth(
+        channel=channel,
+        is_configured=is_configured(channel),
+        waiting=counts.get("waiting", 0),
+        late=counts.get("late", 0),
+        given_up=counts.get("given_up", 0),
+        unreachable=counts.get("unreachable", 0),
+        oldest_waiting_seconds=(now - oldest).total_seconds() if oldest else None,
+        held_until=state.held_until if state else None,
+        last_sent_at=state.last_sent_at if state else None,
+        last_failed_at=state.last_failed_at if state else None,
+        last_problem=state.last_problem if state else "",
     )

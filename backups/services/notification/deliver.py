@@ -3,32 +3,25 @@
 A row is claimed for a while by one conditional UPDATE, sent outside any transaction, and settled in another. A process
 that dies in between leaves its row to the next, so a message can arrive twice, with the same id; it is never lost.
 Each channel is a duty with a thread of its own: a dead one delays no request and no other channel.
+
+Messages of one subject keep their order on a channel: one is claimed only when no earlier one can still be delivered.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import logging
-import random
 import time
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from backups.domain.ledger import Outcome
-from backups.domain.notification import Subject, SubjectKind
 from backups.domain.notification.topics import ASKS_FOR_THE_START, WHILE_VOTES_ARE_OPEN
 from backups.domain.restore import RequestState
-from backups.ledger.fields import Detail
 from backups.models import Channel, OutboxMessage
-from backups.selectors.clock import database_now
 from backups.services.notification.channels import send
 from backups.services.notification.errors import NotDelivered
-from backups.services.notification.events import record_about
 from backups.services.notification.letter import letter_of
-
-logger = logging.getLogger(__name__)
+from backups.services.notification.settle import settle
 
 _CLAIM = """
 WITH due AS MATERIALIZED (
@@ -115,7 +108,7 @@ def _deliver(claim: _Claim) -> None:
     problem = _problem_of_sending(message, claim)
     took_milliseconds = int((time.monotonic() - started) * 1000)
     with transaction.atomic():
-        _settle(claim, problem, took_milliseconds)
+        settle(claim.message_id, attempt=claim.attempt, problem=problem, took_milliseconds=took_milliseconds)
 
 
 def _problem_of_sending(message: OutboxMessage, claim: _Claim) -> NotDelivered | None:
@@ -142,80 +135,3 @@ def _is_outdated(message: OutboxMessage) -> bool:
     if message.topic in ASKS_FOR_THE_START:
         return message.request.state != RequestState.APPROVED
     return False
-
-
-def _settle(claim: _Claim, problem: NotDelivered | None, took_milliseconds: int) -> None:
-    message = OutboxMessage.objects.select_for_update().get(pk=claim.message_id)
-    if message.next_attempt_at is None:
-        return  # another process has settled it in the meantime
-    if problem is None:
-        _note_sent(message, took_milliseconds)
-    elif message.attempts == claim.attempt:
-        _note_failed(message, problem)
-
-
-def _note_sent(message: OutboxMessage, took_milliseconds: int) -> None:
-    message.sent_at = database_now()
-    message.next_attempt_at = message.lease_until = None
-    message.last_problem = ""
-    message.save()
-    _record(message, "notification.sent", Outcome.SUCCESS, {"duration_ms": took_milliseconds})
-
-
-def _note_failed(message: OutboxMessage, problem: NotDelivered) -> None:
-    now = database_now()
-    gives_up = problem.code == "outdated" or message.attempts >= settings.NOTIFICATION_ATTEMPTS
-    message.lease_until = None
-    message.last_problem = problem.sentence[:200]
-    message.given_up_at = now if gives_up else None
-    message.next_attempt_at = None if gives_up else now + _pause(message.attempts, problem.wait_seconds)
-    message.save()
-    details: dict[str, Detail] = {"error": problem.code, "status": problem.status}
-    _record(message, "notification.failed", Outcome.FAILURE, details, "gave_up" if gives_up else "tried_again_later")
-    _log(message, problem, gives_up)
-
-
-def _log(message: OutboxMessage, problem: NotDelivered, gives_up: bool) -> None:
-    if gives_up and problem.code != "outdated":
-        logger.error(
-            "Message %s (%s) was NOT delivered by %s after %s attempts; nobody tries again. %s",
-            message.pk, message.topic, message.channel, message.attempts, problem.sentence,
-        )  # fmt: skip
-    else:
-        logger.warning("Message %s by %s: %s", message.pk, message.channel, problem.sentence)
-
-
-def _pause(attempt: int, asked_seconds: float | None) -> dt.timedelta:
-    """Doubles with each attempt up to the longest; the upper half is random, so that many messages spread."""
-    longest = settings.NOTIFICATION_RETRY_LONGEST_SECONDS
-    ceiling = min(settings.NOTIFICATION_RETRY_SECONDS * 2 ** (attempt - 1), longest)
-    seconds = ceiling * random.uniform(0.5, 1.0)  # noqa: S311
-    return dt.timedelta(seconds=max(seconds, min(asked_seconds or 0, longest)))
-
-
-def _record(
-    message: OutboxMessage, type: str, outcome: Outcome, facts: dict[str, Detail], reason_code: str = ""
-) -> None:
-    details: dict[str, Detail] = {
-        "channel": message.channel,
-        "template": message.topic,
-        "recipient": f"user:{message.person_id}" if message.person_id else None,
-        "attempts": message.attempts,
-    }
-    record_about(
-        _subject_of(message),
-        message.request,
-        type=type,
-        outcome=outcome,
-        details=details | facts,
-        reason_code=reason_code,
-    )
-
-
-def _subject_of(message: OutboxMessage) -> Subject:
-    return Subject(
-        kind=SubjectKind(message.subject_kind),
-        reference=message.subject_reference,
-        project=message.project_ref,
-        is_sandbox=message.is_sandbox,
-    )

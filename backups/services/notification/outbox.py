@@ -35,6 +35,7 @@ class Notice:
     link: str
     occasion: str
     resolves: bool = False
+    to_team: bool = True
     request: RestoreRequest | None = None
 
 
@@ -59,6 +60,8 @@ def lock_subject(subject: Subject) -> None:
 
 
 def _team_channels(notice: Notice) -> list[Channel]:
+    if not notice.to_team:
+        return []
     routes = routes_in_force()
     wanted = [channel for channel in TEAM_CHANNELS if Route(notice.severity, channel) in routes]
     if notice.resolves:
@@ -123,6 +126,7 @@ def _message(notice: Notice, channel: Channel, now: dt.datetime, person: User | 
         text=notice.text,
         link=notice.link,
         dedupe_key=_dedupe_key(notice, channel, person),
+        created_at=now,
         next_attempt_at=now,
     )
 

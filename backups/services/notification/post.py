@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import http.client
 import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -84,8 +86,17 @@ def _accepted(response: http.client.HTTPResponse) -> None:
 
 
 def _retry_after(response: http.client.HTTPResponse) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else None
+    """Seconds from now. The header holds them, or a moment as HTTP writes it."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit() and len(value) < 6:
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        return None
+    return max(0.0, (moment - dt.datetime.now(dt.UTC)).total_seconds())
 
 
 def _lost(error: Exception, cut_off: CutOff) -> NotDelivered:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import replace
+
 from django.conf import settings
 from django.contrib.auth.models import User
 
 from backups.domain.notification import ASKS_FOR_VOTES, Subject, SubjectKind, Topic, message_text
-from backups.domain.notification.topics import ENDS_THE_CALL, severity_of_request_topic
+from backups.domain.notification.topics import ENDS_THE_CALL, WHILE_VOTES_ARE_OPEN, severity_of_request_topic
 from backups.domain.restore import RestoreKind
-from backups.models import Comment, RestoreRequest
+from backups.models import Comment, OutboxMessage, RestoreRequest, Vote
 from backups.selectors.clock import database_now
 from backups.selectors.restore import eligible_voters
 from backups.services.notification.outbox import Notice, put_into_outbox
@@ -25,16 +28,42 @@ _FOR_VOTERS = ASKS_FOR_VOTES | {
     Topic.SECOND_PERSON_WANTED,
 }
 
+_DECIDES = frozenset({Topic.APPROVED, Topic.REJECTED, Topic.WITHDRAWN, Topic.EXPIRED})
+
 
 def tell(*, topic: Topic, request: RestoreRequest) -> int:
     """Queues one message for each person concerned and one for each team channel; returns how many can travel.
 
+    Whoever was asked for a vote and has not given one learns of a decision as "not needed any more".
     A dead channel never delays a request: delivery happens later, in the worker. Who can't be reached by mail gets
     a row too, given up from the start, so that the page can say so.
     """
     now = database_now()
     occasion = f"{request.revision}:{now.timestamp():.6f}"
-    return put_into_outbox(notice_of(topic, request, occasion=occasion), people=audience(topic, request), now=now)
+    people = audience(topic, request)
+    relieved = _still_asked(request) if topic in _DECIDES else set()
+    notice = notice_of(topic, request, occasion=occasion)
+    travelling = put_into_outbox(notice, people=[one for one in people if one.pk not in relieved], now=now)
+    if not relieved:
+        return travelling
+    no_longer = replace(notice_of(Topic.VOTE_NOT_NEEDED, request, occasion=occasion), to_team=False)
+    _settle_what_asked(request, now)
+    return travelling + put_into_outbox(no_longer, people=User.objects.filter(pk__in=relieved, is_active=True), now=now)
+
+
+def _still_asked(request: RestoreRequest) -> set[int]:
+    """Who was asked for a vote, has not been told since that none is needed, and took no part."""
+    topics = [*ASKS_FOR_VOTES, Topic.VOTE_NOT_NEEDED]
+    messages = OutboxMessage.objects.filter(request=request, topic__in=topics, person__isnull=False).order_by("pk")
+    newest = dict(messages.values_list("person_id", "topic"))
+    return {pk for pk, topic in newest.items() if topic in ASKS_FOR_VOTES} - who_took_part(request)
+
+
+def _settle_what_asked(request: RestoreRequest, now: dt.datetime) -> None:
+    """What still waits to ask for a vote would hold up the news; the worker drops it when its turn comes: now."""
+    OutboxMessage.objects.filter(
+        request=request, topic__in=WHILE_VOTES_ARE_OPEN, next_attempt_at__gt=now, lease_until__isnull=True
+    ).update(next_attempt_at=now)
 
 
 def notice_of(topic: Topic, request: RestoreRequest, *, occasion: str, minutes_left: int | None = None) -> Notice:
@@ -91,6 +120,12 @@ def audience(topic: Topic, request: RestoreRequest) -> list[User]:
     if topic in _FOR_VOTERS:
         ids |= set(voters.values_list("pk", flat=True))
     return list(User.objects.filter(pk__in=ids, is_active=True).order_by("pk"))
+
+
+def who_voted(request: RestoreRequest) -> set[int]:
+    """The accounts whose vote on the present facts stands."""
+    votes = Vote.objects.filter(packet=request.packet, taken_back_at=None)
+    return set(votes.values_list("voter_id", flat=True))
 
 
 def who_took_part(request: RestoreRequest) -> set[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from itertools import product
 
 import pytest
@@ -10,16 +9,15 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from backups.domain.notification import REQUEST_TOPICS, Topic, message_text
-from backups.domain.restore import RequestState, RestoreKind, Urgency
+from backups.domain.people import Role
+from backups.domain.restore import RestoreKind, Urgency
 from backups.models import Channel, LedgerEvent, OutboxMessage, RestoreRequest, Vote
 from backups.selectors.clock import database_now
 from backups.selectors.notification import ToldState, team_told_for_votes, told_for_votes
-from backups.services.notification import remind
 from backups.services.notification.deliver import deliver_mail, deliver_slack
-from backups.services.notification.remind import remind_voters
 from backups.services.notification.tell import tell
 from backups.services.restore.clock import expire_due_requests
-from backups.services.restore.votes import cast_vote, comment_on_request, take_vote_back
+from backups.services.restore.votes import cast_vote, comment_on_request, take_vote_back, withdraw_request
 from tests import factories
 from tests.services.notification.receivers import answer, http_receiver
 
@@ -48,10 +46,29 @@ def test_the_decision_reaches_the_requester_and_all_who_were_asked(people, pendi
     assert told("approved") == {"alice", "bob", "carol"}
 
 
+def test_who_was_asked_and_did_not_vote_learns_that_no_vote_is_needed(people):
+    dan = factories.person("dan", Role.MANAGER)
+    assert people.bob
+    assert people.carol
+    request = factories.pending(people.alice, factories.branch())
+    factories.approve(request, people.bob, people.carol)
+    assert told("approved") == {"alice", "bob", "carol"}
+    assert told("vote_not_needed") == {dan.user.username}
+
+
 def test_an_expired_request_is_told_to_all_who_were_asked(people, pending):
     RestoreRequest.objects.filter(pk=pending.pk).update(votes_until=database_now())
     assert expire_due_requests() == 1
-    assert told("expired") == {"alice", "bob", "carol"}
+    assert told("expired") == {"alice"}
+    assert told("vote_not_needed") == {"bob", "carol"}
+    assert not OutboxMessage.objects.filter(topic="vote_not_needed", person=None).exists()
+
+
+def test_nobody_is_relieved_twice(people, pending):
+    withdraw_request(actor=people.alice.actor, request_id=pending.pk)
+    pending.refresh_from_db()
+    tell(topic=Topic.EXPIRED, request=pending)
+    assert OutboxMessage.objects.filter(topic="vote_not_needed", person=people.bob.user).count() == 1
 
 
 def test_a_vote_taken_back_asks_for_votes_again(people, pending):
@@ -171,37 +188,6 @@ def test_a_message_is_one_line_of_200_characters_however_long_the_names_are(topi
 def test_no_message_holds_more_than_a_link_to_the_page(pending):
     for link in OutboxMessage.objects.values_list("link", flat=True):
         assert link == f"http://testserver/restores/{pending.pk}/"
-
-
-def _late(monkeypatch: pytest.MonkeyPatch, request: RestoreRequest, *, left: dt.timedelta) -> None:
-    monkeypatch.setattr(remind, "database_now", lambda: request.votes_until - left)
-
-
-def test_who_has_not_voted_is_reminded_once(people, pending, monkeypatch):
-    factories.approve(pending, people.bob)
-    assert remind_voters() == 0
-    _late(monkeypatch, pending, left=dt.timedelta(minutes=29))
-    assert [remind_voters(), remind_voters()] == [1, 0]
-    assert told("votes_reminder") == {"carol"}
-    assert "votes are still missing" in OutboxMessage.objects.get(topic="votes_reminder").text
-
-
-def test_nobody_is_reminded_early_or_of_what_is_decided(people, pending, monkeypatch):
-    _late(monkeypatch, pending, left=dt.timedelta(minutes=31))
-    assert remind_voters() == 0
-    factories.approve(pending, people.bob, people.carol)
-    _late(monkeypatch, pending, left=dt.timedelta(minutes=5))
-    assert remind_voters() == 0
-    assert pending.state == RequestState.APPROVED
-
-
-def test_a_short_time_for_votes_is_half_over_before_the_reminder(pending, monkeypatch):
-    RestoreRequest.objects.filter(pk=pending.pk).update(votes_until=pending.packet.built_at + dt.timedelta(minutes=20))
-    pending.refresh_from_db()
-    _late(monkeypatch, pending, left=dt.timedelta(minutes=11))
-    assert remind_voters() == 0
-    _late(monkeypatch, pending, left=dt.timedelta(minutes=9))
-    assert remind_voters() == 1
 
 
 def test_the_command_says_of_each_channel_how_it_is(settings, capsys):
