@@ -42,10 +42,12 @@ _REQUEST = (
     "writers_stopped from_state to_state digest packet_number policy policy_version environment start_mode "
     "deadline execution branch_name"
 )
-_RUN = "request execution kind step_name attempt fence digest from_state to_state duration_ms error message"
+_RUN = "request drill execution kind step_name attempt fence digest from_state to_state duration_ms error message"
 _CHANGE = f"{_RUN} branch branch_name effect call_id"
 _FINDING = "finding control kind severity branch_name operation_ids last_reset_at"
 _PLAN = "proposal branch_name environment schedule history_seconds"
+_DRILL_PLAN = "drill_plan branch_name scenario drill_schedule point_kind rto_objective_seconds rpo_objective_seconds"
+_DRILL = "drill drill_plan branch_name execution scenario"
 _VOTE = "request digest vote step of packet_number policy policy_version from_state to_state"
 _EXERCISE = "drill kind scenario planned_for from_state to_state request"
 _ACTION = "action drill request owner due_on"
@@ -205,9 +207,45 @@ _ROWS: tuple[tuple[str, str, str, frozenset[ActorKind], bool, Retention], ...] =
      "error", ANYBODY, False, _A),
     ("runbook.read", "A runbook was downloaded",
      "file_sha256", PEOPLE, False, _A),
+    # Drills and what they need
+    ("drill.plan_created", "A plan for drills was made",
+     _DRILL_PLAN, PEOPLE, False, _D),
+    ("drill.plan_changed", "A plan for drills was changed",
+     f"{_DRILL_PLAN} changed_fields", PEOPLE, False, _D),
+    ("drill.plan_retired", "A plan for drills was taken out of use",
+     "drill_plan branch_name", PEOPLE, True, _D),
+    ("drill.planned", "A drill was begun, by a person or by its plan's schedule",
+     f"{_DRILL} due_at", ANYBODY, True, _D),
+    ("drill.missed", "Planned times passed without a drill",
+     "drill_plan branch_name due_at last_due_at slots error message", PORTAL, False, _D),
+    ("drill.started", "The moment to be recovered was chosen and the rehearsal began",
+     f"{_DRILL} seed window_from window_to point_time point_kind deadline", PORTAL, False, _D),
+    ("drill.yielded", "A drill stands still for a production request",
+     f"{_DRILL} request", PORTAL, False, _D),
+    ("drill.resumed", "A drill goes on after it had yielded",
+     f"{_DRILL} yielded_ms", PORTAL, False, _D),
+    ("drill.verified", "All checks of a drill ended",
+     f"{_DRILL} passed failed inconclusive duration_ms", PORTAL, False, _D),
+    ("drill.cancel_asked", "Somebody asked to end a drill early",
+     _DRILL, PEOPLE, True, _D),
+    ("drill.cancelled", "A drill was ended early; it shows nothing",
+     f"{_DRILL} yielded_ms", ANYBODY, False, _D),
+    ("drill.ended", "A drill ended with its outcome",
+     f"{_DRILL} outcome error rto_ms rpo_ms yielded_ms rto_objective_seconds rpo_objective_seconds "
+     "passed failed inconclusive seed point_time", PORTAL, False, _D),
+    ("drill.orphan_found", "Neon has a branch with a drill's name that no open drill owns",
+     "branch branch_name decision", PORTAL, False, _D),
+    ("canary.set_up", "The portal began to write a canary into a branch",
+     "every_seconds branch_name", PEOPLE, False, _D),
+    ("canary.stopped", "The portal stopped to write the canary",
+     "branch_name", PEOPLE, False, _D),
+    ("canary.failed", "The canary could not be written",
+     "branch_name error", PORTAL, False, _A),
+    ("canary.recovered", "The canary is written again",
+     "branch_name duration_ms", PORTAL, False, _A),
     # Calls
     ("neon.call", "A call to Neon's API ended",
-     "request execution step_name attempt method path call_id status duration_ms neon_error effect",
+     "request drill execution step_name attempt method path call_id status duration_ms neon_error effect",
      ANYBODY, False, _A),
     # Access
     ("access.login", "Somebody logged in",

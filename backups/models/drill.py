@@ -49,7 +49,9 @@ class DrillPlan(models.Model):
     row_tolerance_parts_per_million = models.PositiveIntegerField(default=0)
     left_out_checks = models.JSONField(default=list, blank=True, help_text="Codes of built-in checks not made")
     rto_objective_seconds = models.PositiveIntegerField(default=15 * 60)
-    rpo_objective_seconds = models.PositiveIntegerField(default=5 * 60)
+    rpo_objective_seconds = models.PositiveIntegerField(
+        default=5 * 60, null=True, blank=True, help_text="Empty: the age of the newest data is measured and not judged"
+    )
     time_limit_seconds = models.PositiveIntegerField(default=30 * 60)
     good_for_seconds = models.PositiveIntegerField(
         default=7 * 24 * 3600, help_text="How long a good drill proves recovery; after that it fades"
@@ -137,8 +139,17 @@ class Drill(models.Model):
     point_at = models.DateTimeField(null=True)
     rto_objective_seconds = models.PositiveIntegerField(null=True)
     rpo_objective_seconds = models.PositiveIntegerField(null=True)
-    rto_milliseconds = models.PositiveBigIntegerField(null=True, help_text="Measured: noticed to verified")
+    rto_milliseconds = models.PositiveBigIntegerField(
+        null=True, help_text="Measured: asked for to verified, without the time in which the drill yielded"
+    )
     rpo_milliseconds = models.PositiveBigIntegerField(null=True, help_text="Measured: age of the newest data at T")
+    rpo_is_exact = models.BooleanField(
+        null=True, help_text="By the canary; otherwise the age is an upper bound, as nobody may have written"
+    )
+    yielded_milliseconds = models.PositiveBigIntegerField(
+        default=0, help_text="How long the drill stood still for a production request"
+    )
+    yielding_since = models.DateTimeField(null=True)
     # The stages of a recovery with people in it; an automatic drill has no approval.
     planned_for = models.DateTimeField(null=True)
     noticed_at = models.DateTimeField(null=True)
@@ -151,6 +162,7 @@ class Drill(models.Model):
     time_limit_at = models.DateTimeField(null=True)
     outcome_code = models.CharField(max_length=60, blank=True)
     outcome_sentence = models.CharField(max_length=400, blank=True)
+    cancel_asked_by_name = models.CharField(max_length=150, blank=True)
     # By hand: what was to be rehearsed, and what came of it, in people's own words.
     story = _text()
     conclusion = _text()
@@ -175,6 +187,11 @@ class Drill(models.Model):
             models.CheckConstraint(
                 condition=Q(is_automatic=False) | Q(branch__isnull=False, plan__isnull=False, type="functional"),
                 name="drill_automatic_has_plan",
+            ),
+            models.UniqueConstraint(
+                fields=["plan"],
+                condition=Q(is_automatic=True, state__in=[DrillState.WAITING, DrillState.RUNNING]),
+                name="drill_one_open_per_plan",
             ),
         ]
         indexes = [

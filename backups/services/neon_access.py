@@ -95,4 +95,6 @@ def _details(call: CallRecord, execution: Execution | None) -> dict[str, Detail]
         details["step_name"] = execution.step
         if execution.request is not None:
             details["request"] = execution.request.reference
+        if execution.drill is not None:
+            details["drill"] = execution.drill.reference
     return details

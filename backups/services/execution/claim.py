@@ -96,11 +96,13 @@ def hold_run(claim: Claim) -> None:
 
 def load_run(claim: Claim) -> Execution:
     """The run as it stands, without a lock. Raises FencedOff."""
-    return _held(claim, _SERVED.select_related("request__packet", "request__undo_of", "look", "owned_branch"))
+    return _held(
+        claim, _SERVED.select_related("request__packet", "request__undo_of", "look", "owned_branch", "drill__plan")
+    )
 
 
 #: No relation is joined twice: every column costs time to compile, in each of a run's many short transactions.
-_SERVED = Execution.objects.select_related("project", "branch", "request", "look")
+_SERVED = Execution.objects.select_related("project", "branch", "request", "look", "drill")
 
 
 def _held(claim: Claim, runs: QuerySet[Execution]) -> Execution:

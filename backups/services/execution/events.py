@@ -19,7 +19,7 @@ def the_worker() -> Actor:
 
 
 def target_of_run(execution: Execution) -> Target:
-    """The request, look or branch that the run serves, as the target of an event."""
+    """The request, look, drill or branch that the run serves, as the target of an event."""
     kind, name = _served(execution)
     branch = execution.branch
     return Target(
@@ -32,7 +32,7 @@ def target_of_run(execution: Execution) -> Target:
 
 
 def correlation_of(execution: Execution) -> str:
-    """What ties the run's events and calls together: the request's or the look's reference."""
+    """What ties the run's events and calls together: the reference of request, look or drill."""
     return _served(execution)[1]
 
 
@@ -49,6 +49,8 @@ def record_run(
     facts: dict[str, Detail] = {"execution": str(execution.pk), "kind": execution.purpose}
     if execution.request is not None:
         facts["request"] = execution.request.reference
+    if execution.drill is not None:
+        facts["drill"] = execution.drill.reference
     record_event(
         type=type,
         actor=actor or the_worker(),
@@ -66,4 +68,6 @@ def _served(execution: Execution) -> tuple[str, str]:
         return "restore_request", execution.request.reference
     if execution.look is not None:
         return "look", str(execution.look)
+    if execution.drill is not None:
+        return "drill", execution.drill.reference
     return "execution", str(execution.pk)
