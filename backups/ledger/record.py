@@ -15,8 +15,9 @@ from uuid import UUID
 from backups.domain.ledger import Outcome, Target
 from backups.domain.people import Actor
 from backups.ledger.canonical import JSON, canonical_bytes
-from backups.ledger.catalogue import EventType, event_type
+from backups.ledger.catalogue import event_type
 from backups.ledger.errors import NotInCatalogue
+from backups.ledger.event_types import EventType
 from backups.ledger.fields import Detail, address, code, identifier, read_fields, read_value, sha256
 from backups.ledger.identifiers import utc_text
 

@@ -16,14 +16,13 @@ from backups.models.drill import (
     CorrectiveAction,
     Drill,
     DrillAttachment,
-    DrillCheck,
     DrillFinding,
     DrillNote,
     DrillParticipant,
-    DrillPlan,
     DrillSignOff,
     DrillSlot,
 )
+from backups.models.drill_plan import DrillCheck, DrillPlan
 from backups.models.duty import DutyTask, RunbookCopy
 from backups.models.execution import CheckResult, Execution, ExecutionStep, Intent
 from backups.models.ledger import FreeText, LedgerEvent
