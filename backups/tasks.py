@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backups.services.afterwards.observing import look_at_application as look_at_application_once
 from backups.services.connect import examine_as_worker
 from backups.services.execution.advance import advance as advance_execution
 from backups.services.observed_now import read_observed_now
@@ -22,3 +23,7 @@ def examine_project(project_id: int) -> None:
 
 def refresh_observed(request_id: int) -> None:
     read_observed_now(request_id=request_id)
+
+
+def look_at_application(checklist_id: int) -> None:
+    look_at_application_once(checklist_id=checklist_id)

@@ -258,6 +258,13 @@ EXECUTION_ABANDONED_LIMIT = int(number("EXECUTION_ABANDONED_LIMIT", 5))
 # A task that nobody took within this time counts as lost and is enqueued again.
 EXECUTION_REQUEUE_SECONDS = number("EXECUTION_REQUEUE_SECONDS", 10)
 
+# After a restore: the first look whether the application is back, then twice as long after each; and how long its
+# health address may take to answer.
+AFTERWARDS_FIRST_LOOK_SECONDS = number("AFTERWARDS_FIRST_LOOK_SECONDS", 15)
+AFTERWARDS_HEALTH_SECONDS = number("AFTERWARDS_HEALTH_SECONDS", 5)
+# Calls a minute that one token may make.
+TOKEN_CALLS_PER_MINUTE = int(number("TOKEN_CALLS_PER_MINUTE", 30))
+
 WORKER_WAKE_SECONDS = number("WORKER_WAKE_SECONDS", 1)
 WORKER_HEARTBEAT_SECONDS = number("WORKER_HEARTBEAT_SECONDS", 5)
 WORKER_WATCHDOG_SECONDS = number("WORKER_WATCHDOG_SECONDS", 30)
@@ -273,6 +280,8 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.restore.rekeyed.void_votes_on_former_ids": _SLOWER,
     "backups.services.look.close_due_looks": _SLOWER,
     "backups.services.dispose.dispose_due_branches": _SLOWER,
+    "backups.services.afterwards.observing.put_due_looks": _SLOWER,
+    "backups.services.afterwards.nag.nag_about_what_is_open": 60 * WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_mail": WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_slack": WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_webhook": WORKER_WAKE_SECONDS,

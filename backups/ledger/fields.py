@@ -242,6 +242,20 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "control": code,
     "record": identifier,
     "proposal": identifier,
+    # what is left after a restore, safety copies, tokens
+    "points": _integer,
+    "point": code,
+    "subject": label,
+    "sessions_before": _integer,
+    "sessions_now": _integer,
+    "section": code,
+    "removal": identifier,
+    "safety_copy": identifier,
+    "neon_id": identifier,
+    "keep_days": _integer,
+    "slot_time": _time,
+    "token": identifier,
+    "scopes": _list_of(code),
     "schedule": _list_of(label),
 }
 

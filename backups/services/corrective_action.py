@@ -12,7 +12,7 @@ from backups.domain.drill_log import DrillAct
 from backups.domain.ledger import Target
 from backups.domain.people import Actor, Capability
 from backups.ledger.fields import Detail
-from backups.models import CorrectiveAction, Drill, LedgerEvent, Project, RestoreRequest
+from backups.models import CorrectiveAction, Drill, LedgerEvent, Project, RestoreRequest, RetrospectiveRecord
 from backups.selectors.clock import database_now
 from backups.services.drill_log.governed import demand, on_drill, text_errors, words_of
 from backups.services.ledger import record_event
@@ -43,14 +43,16 @@ def add_action_in_transaction(
     due_on: dt.date,
     drill: Drill | None = None,
     restore_request: RestoreRequest | None = None,
+    record: RetrospectiveRecord | None = None,
 ) -> CorrectiveAction:
-    """The same for a drill or for a restore's review; the caller has asked its rules and opened the transaction.
-    Raises InvalidInput."""
+    """The same for a drill or for the review of a restore, by hand or not; the caller has asked its rules and opened
+    the transaction. Raises InvalidInput."""
     now = database_now()
     owner = _checked_owner(title, owner_id, due_on, now)
     action = CorrectiveAction.objects.create(
         drill=drill,
         restore_request=restore_request,
+        record=record,
         title=title.strip(),
         owner=owner,
         owner_name=owner.get_username(),
@@ -81,6 +83,7 @@ def record_action(action: CorrectiveAction, type: str, actor: Actor, *, text: st
         "action": reference_of(action),
         "drill": action.drill.reference if action.drill else None,
         "request": action.restore_request.reference if action.restore_request else None,
+        "record": action.record.reference if action.record else None,
         "owner": f"user:{action.owner_id}",
         "due_on": action.due_on.isoformat(),
     }
@@ -91,7 +94,7 @@ def record_action(action: CorrectiveAction, type: str, actor: Actor, *, text: st
         details=details | more,
         text=text,
         sandbox=project.is_sandbox,
-        correlation=str(details["drill"] or details["request"]),
+        correlation=str(details["drill"] or details["request"] or details["record"]),
     )
 
 
@@ -106,6 +109,8 @@ def project_of(action: CorrectiveAction) -> Project:
         return action.drill.project
     if action.restore_request is not None:
         return action.restore_request.branch.project
+    if action.record is not None:
+        return action.record.branch.project
     raise ValueError("An action belongs to a drill or to a restore.")
 
 
@@ -123,7 +128,11 @@ def _on_action(actor: Actor, action_id: int, change: Callable[[CorrectiveAction,
         acting = with_roles_of_now(actor)
         account_of(acting)
         found = CorrectiveAction.objects.select_for_update(of=("self",))
-        action = found.select_related("drill__project", "restore_request__branch__project").filter(pk=action_id).first()
+        action = (
+            found.select_related("drill__project", "restore_request__branch__project", "record__branch__project")
+            .filter(pk=action_id)
+            .first()
+        )
         if action is None:
             raise Refused(action=None, code="unknown_action", sentence="There is no such action. Nothing was changed.")
         if action.done_at is not None:

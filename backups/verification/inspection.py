@@ -84,6 +84,12 @@ def summarise_moment(dsn: Dsn, *, budget_seconds: float = 3.0) -> MomentFacts:
     )
 
 
+def read_application(dsn: Dsn, *, budget_seconds: float) -> tuple[dict[str, int] | Unknown, str | Unknown]:
+    """Open client sessions by application, and the newest migration. Raises DatabaseUnreachable, OutOfTime."""
+    with open_snapshot(dsn, Budget(budget_seconds)) as snapshot:
+        return _sessions(snapshot), read_migration_head(snapshot)
+
+
 def _basics(snapshot: Snapshot) -> tuple[str, str, dt.datetime, int | Unknown, str | Unknown]:
     database, version, read_at, size_bytes, lsn = snapshot.row(_BASICS)
     return database, version, read_at, size_bytes, lsn or Unknown("the server does not tell it")

@@ -8,6 +8,7 @@ from backups.domain.notification import Topic
 from backups.domain.people import Actor
 from backups.domain.restore import Verb
 from backups.models import Execution, Resolution, RestoreRequest
+from backups.services.afterwards.opening import open_checklist
 from backups.services.execution.queue import enqueue
 from backups.services.notification.tell import tell
 from backups.services.restore.errors import InvalidInput
@@ -127,6 +128,8 @@ def _confirm(granted: Granted, reason: str) -> RestoreRequest:
             "outcome_sentence": f"Accepted as it is by {names}." if accepted else f"It did not run, say {names}.",
         },
     )
+    if accepted:
+        open_checklist(granted.request, actor=granted.actor, now=granted.now)
     tell(topic=Topic.COMPLETED if accepted else Topic.FAILED, request=granted.request)
     return granted.request
 

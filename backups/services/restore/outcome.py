@@ -12,6 +12,7 @@ from backups.ledger.fields import Detail
 from backups.models import RestoreRequest
 from backups.selectors.clock import database_now
 from backups.selectors.restore import valid_approvals
+from backups.services.afterwards.opening import open_checklist
 from backups.services.notification.tell import tell
 from backups.services.restore.transition import change_state, lock_request, packet_of
 
@@ -99,4 +100,6 @@ def _move(
             "closed_at": now if closes else None,
         },
     )
+    if verb is Verb.COMPLETE:
+        open_checklist(request, actor=SYSTEM, now=now)
     tell(topic=topic, request=request)
