@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from carecircle_ops.environment import database, load_dotenv, mail, number, optional, refusal, required, switch, words
+from carecircle_ops.environment import database, load_dotenv, number, optional, refusal, required, switch, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = BASE_DIR / "var"
@@ -199,37 +199,9 @@ SECRETS_KEYS = words("SECRETS_KEY", [])
 
 # --- Messages -------------------------------------------------------------------------------------------------
 
-SLACK_WEBHOOK_URL = optional("SLACK_WEBHOOK_URL")
-WEBHOOK_URL = optional("WEBHOOK_URL")
-WEBHOOK_SECRET = optional("WEBHOOK_SECRET")
-if WEBHOOK_URL and not WEBHOOK_SECRET:
-    raise refusal("WEBHOOK_SECRET is not set: receivers at WEBHOOK_URL could not tell who sent a message.")
-# The integration key of a service at PagerDuty, Events API v2.
-PAGERDUTY_ROUTING_KEY = optional("PAGERDUTY_ROUTING_KEY")
-PAGERDUTY_URL = optional("PAGERDUTY_URL", "https://events.pagerduty.com/v2/enqueue")
-# Without it no mail is sent.
-globals().update(mail(optional("EMAIL_URL", "dummymail://")))
-EMAIL_TIMEOUT = 10
-# One whole delivery, from the look-up of the name to the last byte. The lease outlives both.
-NOTIFICATION_MAIL_SECONDS = number("NOTIFICATION_MAIL_SECONDS", 20)
-NOTIFICATION_POST_SECONDS = number("NOTIFICATION_POST_SECONDS", 10)
-NOTIFICATION_LEASE_SECONDS = number("NOTIFICATION_LEASE_SECONDS", 60)
-NOTIFICATION_ROUND_SECONDS = number("NOTIFICATION_ROUND_SECONDS", 20)
-# 5 s, 10 s, 20 s, ... 5 min: about 45 minutes until a message is given up.
-NOTIFICATION_RETRY_SECONDS = number("NOTIFICATION_RETRY_SECONDS", 5)
-NOTIFICATION_RETRY_LONGEST_SECONDS = number("NOTIFICATION_RETRY_LONGEST_SECONDS", 300)
-NOTIFICATION_ATTEMPTS = int(number("NOTIFICATION_ATTEMPTS", 15))
-# A subject that opens or closes again within this time is told as one summary at its end.
-NOTIFICATION_DAMPING_SECONDS = number("NOTIFICATION_DAMPING_SECONDS", 15 * 60)
-# Who has not opened an urgent request is told again so often, and then those who can reach them are told.
-NOTIFICATION_REPEAT_SECONDS = number("NOTIFICATION_REPEAT_SECONDS", 5 * 60)
-NOTIFICATION_REPEATS = int(number("NOTIFICATION_REPEATS", 2))
-NOTIFICATION_ESCALATE_SECONDS = number("NOTIFICATION_ESCALATE_SECONDS", 15 * 60)
-# Of the time for votes, and of the time to start: when so much of it is over, people are warned.
-NOTIFICATION_FIRST_WARNING_PERCENT = int(number("NOTIFICATION_FIRST_WARNING_PERCENT", 50))
-NOTIFICATION_LAST_WARNING_PERCENT = int(number("NOTIFICATION_LAST_WARNING_PERCENT", 80))
-# A message that waits for longer counts as late.
-NOTIFICATION_LATE_SECONDS = number("NOTIFICATION_LATE_SECONDS", 5 * 60)
+# After .env is loaded, and not before.
+from carecircle_ops.settings_messages import *  # noqa: E402, F403
+
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = optional("MAIL_FROM", f"carecircle-ops@{_SITE.hostname}")
 
 # --- The worker -----------------------------------------------------------------------------------------------
@@ -289,6 +261,7 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.notification.chase.chase_voters": _SLOWER,
     "backups.services.notification.clocks.warn_of_clocks": _SLOWER,
     "backups.services.notification.summaries.send_summaries": _SLOWER,
+    "backups.services.notification.heartbeat.send_heartbeats": _SLOWER,
 }
 
 TASK_TIMEOUT_SECONDS = int(number("TASK_TIMEOUT_SECONDS", 45))

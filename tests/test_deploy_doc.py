@@ -28,9 +28,10 @@ class Variable:
 
 
 def read_by_the_settings() -> dict[str, Variable]:
-    tree = ast.parse((ROOT / "carecircle_ops/settings.py").read_text(encoding="utf-8"))
+    files = sorted((ROOT / "carecircle_ops").glob("settings*.py"))
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     found: dict[str, Variable] = {}
-    for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
+    for call in [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]:
         reader = call.func.id if isinstance(call.func, ast.Name) else ""
         if reader in _READERS and call.args and isinstance(call.args[0], ast.Constant):
             variable = Variable(reader in _REQUIRED, shown_default(call))

@@ -8,7 +8,9 @@ from django.db.models.functions import Now
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from backups.domain.notification import Control
 from backups.models.worker import WorkerHeartbeat
+from backups.services.notification.heartbeat import beat
 
 _FORGET_AFTER = timedelta(days=1)
 
@@ -22,6 +24,7 @@ def record_heartbeat(*, node: str) -> None:
     """Called in a worker process: the way from the queue to here works. By the database's clock."""
     WorkerHeartbeat.objects.update_or_create(node=node, defaults={"beat_at": Now()})
     WorkerHeartbeat.objects.filter(beat_at__lt=Now() - _FORGET_AFTER).delete()
+    beat(Control.WORKER)
 
 
 def release_fetched_tasks() -> int:
