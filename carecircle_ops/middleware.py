@@ -36,7 +36,8 @@ class ResponseHeadersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         for name, value in self.headers.items():
-            response.headers[name] = value
+            # A view may only be stricter: a file that people attached is served in a sandbox.
+            response.headers.setdefault(name, value)
         # Static files say themselves how long they keep; nothing else may stay in a cache or behind "back".
         if "immutable" not in response.headers.get("Cache-Control", "") and not _is_static(request):
             response.headers["Cache-Control"] = "no-store, private"

@@ -31,6 +31,7 @@ class Place:
 _PLACES: tuple[tuple[str, str, Capability, str], ...] = (
     ("Start", "ops:start", Capability.READ_REQUESTS, "start"),
     ("Requests", "ops:queue", Capability.READ_REQUESTS, "requests"),
+    ("Drills", "ops:drills", Capability.READ_DRILLS, "drills"),
     ("Projects", "ops:projects", Capability.READ_PROJECTS, "projects"),
     ("Audit log", "admin:backups_ledgerevent_changelist", Capability.READ_LEDGER, "ledgerevent"),
     ("People", "admin:auth_user_changelist", Capability.READ_PEOPLE, "user"),

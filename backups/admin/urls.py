@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.urls import path
 
 from backups.admin import display, look, overview, project
+from backups.admin.drill import action, acts, exercise, report
+from backups.admin.drill import overview as drill_overview
 from backups.admin.restore import filing, request, resolve, start, vote
 
 app_name = "ops"
@@ -34,6 +36,16 @@ urlpatterns = [
     path("looks/<int:pk>/", look.show, name="look"),
     path("looks/<int:pk>/live/", look.live, name="look-live"),
     path("looks/<int:pk>/close/", look.close, name="look-close"),
+    path("drills/", drill_overview.drills, name="drills"),
+    path("drills/new/", exercise.new, name="drill-new"),
+    path("drills/<int:pk>/", report.show, name="drill"),
+    path("drills/<int:pk>/live/", report.live, name="drill-live"),
+    path("drills/<int:pk>/edit/", exercise.edit, name="drill-edit"),
+    path("drills/<int:pk>/add/<slug:what>/", acts.add, name="drill-add"),
+    path("drills/<int:pk>/sign/", acts.sign, name="drill-sign"),
+    path("drills/<int:pk>/participants/<int:participant>/take-off/", exercise.take_off, name="drill-take-off"),
+    path("drills/<int:pk>/files/<int:file>/", exercise.file, name="drill-file"),
+    path("actions/<int:pk>/", action.show, name="action"),
     path("projects/", project.projects, name="projects"),
     path("projects/new/", project.connect, name="connect"),
     path("projects/<int:pk>/check/", project.check, name="check"),

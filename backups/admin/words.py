@@ -128,6 +128,7 @@ STEPS_OF = {
     Purpose.RESTORE: (Step.PREFLIGHT, Step.SUBMIT, Step.WAIT, Step.CONNECT, Step.VERIFY, Step.FINISH),
     Purpose.LOOK: (Step.COPY, Step.INSPECT),
     Purpose.DISPOSE: (Step.REMOVE,),
+    Purpose.DRILL: (Step.PREFLIGHT, Step.COPY, Step.CONNECT, Step.VERIFY, Step.REMOVE, Step.FINISH),
 }
 #: Of a restore that looks at its copy once more before anything is overwritten.
 STEPS_WITH_COPY = (

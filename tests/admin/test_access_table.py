@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from backups.models import EnvironmentProposal, LedgerEvent
+from tests.support.drills import ExerciseScene
 from tests.support.scenes import Scenes
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +45,16 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:look": {"GET": {ALICE, BOB}},
     "ops:look-live": {"GET": {ALICE, BOB}},
     "ops:look-close": {"POST": {ALICE, BOB}},
+    "ops:drills": {"GET": EVERYBODY},
+    "ops:drill-new": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:drill": {"GET": EVERYBODY},
+    "ops:drill-live": {"GET": EVERYBODY},
+    "ops:drill-edit": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:drill-add": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:drill-sign": {"GET": {BOB}, "POST": {BOB}},
+    "ops:drill-take-off": {"POST": {ALICE, BOB}},
+    "ops:drill-file": {"GET": EVERYBODY},
+    "ops:action": {"GET": EVERYBODY, "POST": EVERYBODY},
     "ops:projects": {"GET": EVERYBODY},
     "ops:project": {"GET": EVERYBODY},
     "ops:connect": {"GET": {ERIN}, "POST": {ERIN}},
@@ -105,9 +116,20 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found["ops:check"] = (scenes.project.pk,)
     found |= {"ops:project": (scenes.project.pk,), "ops:environment": (branch.pk,), "ops:proposal": (proposal.pk,)}
     found["ops:resolve"] = (pending.pk, "accept")
+    found |= _of_drills(people, branch)
     for name in DJANGO:
         needs_no_id = name.endswith(("changelist", "_add", "done", "admin:password_change", "jsi18n"))
         found[name] = () if needs_no_id else (event.pk if "ledger" in name else people.bob.user.pk,)
+    return found
+
+
+def _of_drills(people, branch) -> dict[str, tuple[Any, ...]]:
+    made = ExerciseScene(people, branch)
+    found: dict[str, tuple[Any, ...]] = {"ops:drills": (), "ops:drill-new": (), "ops:action": (made.action.pk,)}
+    found |= dict.fromkeys(("ops:drill", "ops:drill-live", "ops:drill-edit", "ops:drill-sign"), (made.drill.pk,))
+    found["ops:drill-add"] = (made.drill.pk, "finding")
+    found["ops:drill-take-off"] = (made.drill.pk, made.participant.pk)
+    found["ops:drill-file"] = (made.drill.pk, made.file.pk)
     return found
 
 
