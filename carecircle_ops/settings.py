@@ -253,6 +253,8 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.look.close_due_looks": _SLOWER,
     "backups.services.dispose.dispose_due_branches": _SLOWER,
     "backups.services.afterwards.observing.put_due_looks": _SLOWER,
+    "backups.services.safety_copy.schedule.make_due_copies": _SLOWER,
+    "backups.services.safety_copy.prune.prune_due_copies": _SLOWER,
     "backups.services.afterwards.nag.nag_about_what_is_open": 60 * WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_mail": WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_slack": WORKER_WAKE_SECONDS,

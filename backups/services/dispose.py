@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from backups.domain.execution import BLOCKING, BranchFate, BranchPurpose, ExecutionState, Purpose, Step
 from backups.domain.restore import UNDECIDED, RequestState
-from backups.models import Execution, LookState, OwnedBranch
+from backups.models import Execution, LookState, OwnedBranch, RemovalRequest
+from backups.selectors.afterwards import undo_that_needs
 from backups.selectors.clock import database_now
 from backups.selectors.restore import governing_requests
 from backups.services.execution.create import create_execution
@@ -26,8 +28,9 @@ _NEED_THEIR_COPY = UNDECIDED | {RequestState.RUNNING, RequestState.NEEDS_ATTENTI
 def dispose_due_branches() -> int:
     """Starts the removal of what is no longer needed; returns how many. Harmless to run at any time.
 
-    Previews go after the end of their request or when a newer revision has its own; looks when they are closed.
-    A handed-over copy is never removed, only noted as gone after its expiry. Preserved branches are left to people.
+    Previews go after the end of their request or when a newer revision has its own; looks when they are closed;
+    safety copies when their retention is over. A handed-over copy is never removed, only noted as gone after its
+    expiry. Preserved branches, and safety copies before their time, go when two people agreed on it.
     """
     return sum(_start_removal(pk) for pk in list(_due_ids())[:_MOST_AT_ONCE])
 
@@ -47,15 +50,29 @@ def _candidates(now: dt.datetime) -> QuerySet[OwnedBranch]:
     preview = ours & Q(purpose=BranchPurpose.PREVIEW)
     look = ours & Q(purpose=BranchPurpose.LOOK) & (Q(look__state__in=[LookState.CLOSED, LookState.FAILED]) | over)
     handed_over = Q(fate=BranchFate.HANDED_OVER) & over
+    preserved = ours & Q(purpose=BranchPurpose.PRESERVED, pk__in=_agreed(now, "owned_branch"))
+    safety = ours & Q(purpose=BranchPurpose.SAFETY) & (over | Q(safety_copy__in=_agreed(now, "safety_copy")))
     return (
-        OwnedBranch.objects.filter(preview | look | handed_over)
+        OwnedBranch.objects.filter(preview | look | handed_over | preserved | safety)
         .select_related("project", "request__branch", "look")
         .order_by("pk")
     )
 
 
+def _agreed(now: dt.datetime, what: str) -> QuerySet[RemovalRequest, Any]:
+    """The keys of what two people agreed to remove, as of now."""
+    agreed = RemovalRequest.objects.filter(confirmed_at__isnull=False, dropped_at__isnull=True, not_before__lte=now)
+    keys: QuerySet[RemovalRequest, Any] = agreed.filter(**{f"{what}__isnull": False}).values(what)
+    return keys
+
+
 def _is_needed(owned: OwnedBranch, now: dt.datetime) -> bool:
-    """A preview serves the present revision of a request that has not ended, until Neon removes it itself."""
+    """A preview serves the present revision of a request that has not ended, until Neon removes it itself.
+
+    A preserved branch serves an undo that is not closed.
+    """
+    if owned.purpose == BranchPurpose.PRESERVED:
+        return undo_that_needs(owned) is not None
     request = owned.request
     if owned.purpose != BranchPurpose.PREVIEW or request is None or _passed(owned.expires_at, now):
         return False
@@ -82,8 +99,12 @@ def _rests(owned: OwnedBranch, now: dt.datetime) -> bool:
     last = earlier.order_by("-finished_at").first()
     if last is None or last.finished_at is None:
         return False
-    rest = min(RETRY_AFTER * (1 << min(earlier.count() - 1, 10)), _LONGEST_RETRY)
-    return now < last.finished_at + rest
+    return now < last.finished_at + pause_after(earlier.count())
+
+
+def pause_after(failures: int) -> dt.timedelta:
+    """How long after so many removals that did not succeed the next one is tried."""
+    return min(RETRY_AFTER * (1 << min(failures - 1, 10)), _LONGEST_RETRY)
 
 
 def _start_removal(owned_id: int) -> bool:

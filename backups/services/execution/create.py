@@ -6,7 +6,7 @@ import datetime as dt
 
 from backups.domain.execution import Purpose, Step
 from backups.domain.people import Actor, worker_actor
-from backups.models import Drill, Execution, Look, OwnedBranch, Project, ProtectedBranch, RestoreRequest
+from backups.models import Drill, Execution, Look, OwnedBranch, Project, ProtectedBranch, RestoreRequest, SafetyCopy
 from backups.services.execution.events import record_run
 from backups.services.execution.queue import enqueue
 
@@ -20,6 +20,7 @@ def create_execution(
     request: RestoreRequest | None = None,
     look: Look | None = None,
     drill: Drill | None = None,
+    safety_copy: SafetyCopy | None = None,
     owned_branch: OwnedBranch | None = None,
     revision: int = 0,
     deadline_at: dt.datetime | None = None,
@@ -37,6 +38,7 @@ def create_execution(
         request=request,
         look=look,
         drill=drill,
+        safety_copy=safety_copy,
         owned_branch=owned_branch,
         revision=revision,
         deadline_at=deadline_at,

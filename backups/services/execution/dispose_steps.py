@@ -23,6 +23,7 @@ from backups.services.execution.own_copies import is_of_order
 from backups.services.execution.results import Again, Finished, NoEffect, StepResult
 from backups.services.look import record_look
 from backups.services.observed_facts import one_line
+from backups.services.safety_copy.records import copy_is_gone, copy_was_left
 
 _YIELD_SECONDS = 5.0
 
@@ -106,6 +107,8 @@ def _leave(owned: OwnedBranch, why: str) -> StepResult:
     def commit(run: Execution) -> None:
         OwnedBranch.objects.filter(pk=owned.pk).update(fate=BranchFate.HANDED_OVER, expires_at=None)
         record_run(run, type="execution.cleanup_failed", details=_about(owned) | {"error": "not_ours"})
+        if owned.safety_copy_id is not None:
+            copy_was_left(copy_id=owned.safety_copy_id, code="not_ours")
 
     return NoEffect(code="not_ours", sentence=f"{owned.name} was left alone: {why}.", commit=commit)
 
@@ -150,6 +153,8 @@ def _mark_gone(run: Execution, owned: OwnedBranch) -> None:
     if owned.purpose == BranchPurpose.LOOK and owned.look is not None:
         record_look(owned.look, "look.removed", None, {"branch": owned.neon_branch_id or None})
         return
+    if owned.safety_copy_id is not None:
+        copy_is_gone(copy_id=owned.safety_copy_id, means="removed")
     record_run(run, type="execution.cleaned_up", details=_about(owned))
 
 

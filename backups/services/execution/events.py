@@ -70,4 +70,6 @@ def _served(execution: Execution) -> tuple[str, str]:
         return "look", str(execution.look)
     if execution.drill is not None:
         return "drill", execution.drill.reference
+    if execution.safety_copy is not None:
+        return "safety_copy", execution.safety_copy.reference
     return "execution", str(execution.pk)

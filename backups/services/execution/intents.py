@@ -138,7 +138,7 @@ class Change:
     @property
     def may_happen_twice(self) -> bool:
         """A change that names the state to be reached does no harm when it arrives twice."""
-        return self.kind in {IntentKind.UPDATE_BRANCH, IntentKind.DELETE_BRANCH}
+        return self.kind in {IntentKind.UPDATE_BRANCH, IntentKind.DELETE_BRANCH, IntentKind.DELETE_SNAPSHOT}
 
 
 def with_intent(context: StepContext, change: Change) -> IntentResult:

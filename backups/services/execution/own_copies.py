@@ -11,7 +11,7 @@ from django.db import transaction
 
 from backups.domain.execution import BranchFate, BranchPurpose, IntentKind
 from backups.domain.restore import PointKind, RestorePoint
-from backups.models import Execution, Intent, Look, OwnedBranch, RestoreRequest
+from backups.models import Execution, Intent, Look, OwnedBranch, RestoreRequest, SafetyCopy
 from backups.neon.branches import NewEndpoint
 from backups.neon.results import BranchChange, EndpointChange, Progress
 from backups.neon.types import Branch
@@ -61,6 +61,8 @@ class CopyPlan:
     annotation: Mapping[str, str]
     request: RestoreRequest | None = None
     look: Look | None = None
+    safety_copy: SafetyCopy | None = None
+    with_compute: bool = True
 
     @property
     def snapshot_id(self) -> str:
@@ -230,7 +232,7 @@ def _create(context: StepContext, plan: CopyPlan, intent: Intent) -> BranchChang
         parent_id=plan.source_branch_id,
         parent_timestamp=point.at if point.kind is PointKind.TIMESTAMP else None,
         parent_lsn=point.lsn if point.kind is PointKind.LSN else None,
-        endpoint=NewEndpoint(suspend_timeout_seconds=SUSPEND_AFTER_SECONDS),
+        endpoint=NewEndpoint(suspend_timeout_seconds=SUSPEND_AFTER_SECONDS) if plan.with_compute else None,
         expires_at=plan.expires_at,
         annotation=plan.annotation,
         request_id=str(intent.http_request_id),
@@ -272,6 +274,7 @@ def _own(plan: CopyPlan, run: Execution) -> None:
             "expires_at": plan.expires_at,
             "request": plan.request,
             "look": plan.look,
+            "safety_copy": plan.safety_copy,
         },
     )
     if owned.expires_at != plan.expires_at:

@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from backups.domain.execution import Purpose, Step
-from backups.services.execution import dispose_steps, look_steps, prepare_steps, restore_steps
+from backups.services.execution import (
+    dispose_steps,
+    look_steps,
+    prepare_steps,
+    prune_steps,
+    restore_steps,
+    safety_copy_steps,
+)
 from backups.services.execution.context import StepContext
 from backups.services.execution.results import StepResult
 
@@ -19,10 +26,14 @@ STEPS: Mapping[Purpose, Mapping[Step, StepFunction]] = {
     Purpose.PREPARE: prepare_steps.STEPS,
     Purpose.LOOK: look_steps.STEPS,
     Purpose.DISPOSE: dispose_steps.STEPS,
+    Purpose.SAFETY_COPY: safety_copy_steps.STEPS,
+    Purpose.PRUNE: prune_steps.STEPS,
 }
 GIVE_UP: Mapping[Purpose, GiveUp] = {
     Purpose.RESTORE: restore_steps.give_up,
     Purpose.PREPARE: prepare_steps.give_up,
     Purpose.LOOK: look_steps.give_up,
     Purpose.DISPOSE: dispose_steps.give_up,
+    Purpose.SAFETY_COPY: safety_copy_steps.give_up,
+    Purpose.PRUNE: prune_steps.give_up,
 }
