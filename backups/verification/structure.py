@@ -16,10 +16,10 @@ VALIDATED_CODE = "constraints_validated"
 APPROVED_CODE = "as_approved"
 
 _NAMES_IN_SENTENCE = 3
-_INVALID_INDEXES = """
+INVALID_INDEXES = """
     SELECT i.indexrelid::pg_catalog.regclass::text FROM pg_catalog.pg_index i
     WHERE NOT (i.indisvalid AND i.indisready) ORDER BY 1"""
-_NOT_VALIDATED = """
+NOT_VALIDATED = """
     SELECT conrelid::pg_catalog.regclass::text || '.' || conname FROM pg_catalog.pg_constraint
     WHERE NOT convalidated AND conrelid <> 0 ORDER BY 1"""
 
@@ -80,12 +80,12 @@ def check_as_approved(spec: CheckSpec, context: CheckContext, budget: Budget) ->
 
 
 def check_indexes(spec: CheckSpec, context: CheckContext, budget: Budget) -> CheckResult:
-    return _no_worse_than_point(spec, context, budget, _INVALID_INDEXES, "invalid index", "invalid indexes")
+    return _no_worse_than_point(spec, context, budget, INVALID_INDEXES, "invalid index", "invalid indexes")
 
 
 def check_validated(spec: CheckSpec, context: CheckContext, budget: Budget) -> CheckResult:
     return _no_worse_than_point(
-        spec, context, budget, _NOT_VALIDATED, "constraint never validated", "constraints never validated"
+        spec, context, budget, NOT_VALIDATED, "constraint never validated", "constraints never validated"
     )
 
 

@@ -30,7 +30,7 @@ from backups.verification.drill.pack import READING_CODE, CheckVerdict, DrillTar
 from backups.verification.errors import DatabaseUnreachable, NotReadable, OutOfTime
 from backups.verification.results import CheckResult, CheckSpec, Unfinished, failed, inconclusive, passed
 from backups.verification.sequences import check_sequences
-from backups.verification.structure import check_indexes, check_required_tables, check_validated
+from backups.verification.structure import check_required_tables
 
 CONNECTION_CODE = "connection"
 DEFAULT_BUDGET_SECONDS = 8.0
@@ -90,8 +90,8 @@ _CHECKS: dict[str, _Check] = {
     "foreign_keys": _Check("Foreign keys hold", integrity.check_foreign_keys),
     "constraints_hold": _Check("Keys, unique and check constraints hold", integrity.check_rules),
     "not_null": _Check("No empty value where none may be", integrity.check_not_null),
-    "constraints_validated": _Check("Constraints were validated", _of_copy_alone(check_validated)),
-    "indexes_valid": _Check("No invalid index", _of_copy_alone(check_indexes)),
+    "constraints_validated": _Check("Constraints were validated", _at_once(integrity.check_validated)),
+    "indexes_valid": _Check("No invalid index", _at_once(integrity.check_indexes_valid)),
     "indexes_sound": _Check("Indexes agree with their tables", index_content.check_index_content),
     "sequences": _Check("Sequences are ahead of the ids", _of_copy_alone(check_sequences)),
     "migration_head": _Check(
@@ -141,15 +141,18 @@ def run_check(
     made again), except in the check of the connection itself, which then fails. A source that can't be reached makes
     what compares with it inconclusive."""
     check, spec = _CHECKS[planned.code], spec_of(planned)
+    state = cursor or {"late": False, "of_check": None}
     if doubt := _cannot_begin(check, target):
         return _verdict(inconclusive(spec, f"Could not tell: {doubt}."))
     try:
-        return _verdict(check.run(spec, target, Budget(budget_seconds), cursor))
+        return _verdict(check.run(spec, target, Budget(budget_seconds), state["of_check"]))
     except DatabaseUnreachable as error:
         if planned.code != CONNECTION_CODE:
             raise
         return _verdict(failed(spec, str(error)))
     except OutOfTime:
+        if not state["late"]:  # this budget may only have been what another check had left
+            return CheckVerdict(None, cursor=state | {"late": True})
         return _verdict(inconclusive(spec, "Could not tell: not answered in the time allowed."))
     except NotReadable as error:
         return _verdict(inconclusive(spec, f"Could not tell: {error}."))
@@ -165,5 +168,6 @@ def _cannot_begin(check: _Check, target: DrillTarget) -> str | None:
 
 def _verdict(outcome: Outcome) -> CheckVerdict:
     if isinstance(outcome, Unfinished):
-        return CheckVerdict(None, cursor=outcome.cursor, retry_after_seconds=outcome.retry_after_seconds)
+        cursor = {"late": False, "of_check": outcome.cursor}
+        return CheckVerdict(None, cursor=cursor, retry_after_seconds=outcome.retry_after_seconds)
     return CheckVerdict(outcome.outcome, outcome.sentence[:400], outcome.figures)

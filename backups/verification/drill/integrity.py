@@ -13,7 +13,7 @@ from backups.verification.drill.pack import DrillTarget
 from backups.verification.drill.reading import open_source
 from backups.verification.errors import NotReadable, OutOfTime
 from backups.verification.results import CheckResult, CheckSpec, Unfinished, counted, failed, inconclusive, passed
-from backups.verification.structure import named
+from backups.verification.structure import INVALID_INDEXES, NOT_VALIDATED, named
 
 _NOT_NULL = """
     SELECT n.nspname || '.' || c.relname, pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)
@@ -129,3 +129,29 @@ def _judge_nulls(spec: CheckSpec, state: dict[str, Any]) -> CheckResult:
     if state["unread"]:
         return inconclusive(spec, f"Could not tell: not readable: {named(state['unread'])}.", **figures)
     return passed(spec, f"No empty value in {counted(len(state['done']), 'table')}.", **figures)
+
+
+def check_indexes_valid(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
+    """By the catalogue: an index whose making was broken off is not used and not trusted."""
+    return _none_of(spec, target, budget, INVALID_INDEXES, "invalid index", "invalid indexes")
+
+
+def check_validated(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
+    """By the catalogue: nobody has looked whether the rows from before the constraint keep it."""
+    words = ("constraint never validated", "constraints never validated")
+    return _none_of(spec, target, budget, NOT_VALIDATED, *words)
+
+
+def _none_of(spec: CheckSpec, target: DrillTarget, budget: Budget, query: str, one: str, many: str) -> CheckResult:
+    with open_snapshot(target.copy, budget) as copy:
+        found = [row[0] for row in copy.rows(query)]
+    if not found:
+        return passed(spec, f"No {one}.", found=[])
+    sentence = f"{len(found)} {one if len(found) == 1 else many}: {named(found)}."
+    if target.source is None:
+        return failed(spec, sentence, found=found)
+    with open_source(target, budget) as source:
+        there = {row[0] for row in source.rows(query)}
+    if set(found) <= there:
+        return inconclusive(spec, f"{sentence} It is so at the source as well.", found=found)
+    return failed(spec, sentence, found=found)

@@ -21,7 +21,7 @@ from backups.verification.connection import GRACE_SECONDS, LOCK_TIMEOUT_MS, Budg
 from backups.verification.drill.own_check import NotComparable, Operator, OwnCheck, comparable, holds, kind_of
 from backups.verification.drill.pack import DrillTarget
 from backups.verification.drill.statement import cleaned, problems_of_statement
-from backups.verification.errors import DatabaseUnreachable
+from backups.verification.errors import DatabaseUnreachable, OutOfTime
 from backups.verification.results import CheckResult, CheckSpec, counted, failed, inconclusive
 
 CODE = "own"
@@ -51,18 +51,23 @@ _REFUSALS: tuple[tuple[type[psycopg.Error], str], ...] = (
 
 
 def check_own(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
-    """One that can't be run fails; one that does not end in time is inconclusive. Raises DatabaseUnreachable."""
+    """One that can't be run fails; one that does not end in time is inconclusive. Raises DatabaseUnreachable, OutOfTime
+    (the budget ended before the check's own time-out)."""
     own = target.pack.own_check(spec.subject)
     if own is None:
         return inconclusive(spec, "Could not tell: this check is no longer in the pack.")
     shown = {"statement": own.statement, "operator": own.operator.value, "expected": _expected(own)}
     if problems := problems_of_statement(own.statement):
         return failed(spec, f"Not run: {problems[0]}", **shown)
+    allowed_seconds = min(own.timeout_seconds, budget.left_seconds())
     try:
-        rows = _answer(target, own, budget)
-    except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
-        seconds = min(own.timeout_seconds, budget.left_seconds() or own.timeout_seconds)
-        return inconclusive(spec, f"Could not tell: no answer within {seconds:g} s.", **shown)
+        rows = _answer(target, own, allowed_seconds)
+    except psycopg.errors.QueryCanceled:
+        if allowed_seconds < own.timeout_seconds:
+            raise OutOfTime from None
+        return inconclusive(spec, f"Could not tell: no answer within {own.timeout_seconds:g} s.", **shown)
+    except psycopg.errors.LockNotAvailable:
+        return inconclusive(spec, "Could not tell: another session keeps a table of it locked.", **shown)
     except psycopg.OperationalError as error:
         raise DatabaseUnreachable(
             f"The connection was lost while an own check ran ({type(error).__name__}). Nothing was changed; try again."
@@ -72,13 +77,13 @@ def check_own(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResu
     return _judge(spec, target, own, rows, shown)
 
 
-def _answer(target: DrillTarget, own: OwnCheck, budget: Budget) -> list[TupleRow]:
+def _answer(target: DrillTarget, own: OwnCheck, seconds: float) -> list[TupleRow]:
     """At most one row more than the cap. Raises psycopg.Error, DatabaseUnreachable."""
-    seconds = min(own.timeout_seconds, budget.left_seconds())
     with _read_only(target, seconds) as connection:
         query = b"DECLARE answer NO SCROLL CURSOR FOR " + cleaned(own.statement).encode()
-        # Prepared, so that the server takes one statement and no more.
-        connection.execute(query, prepare=True)
+        # Binary results make psycopg speak the extended protocol, in which the server takes one statement and no more;
+        # otherwise a second one could end the transaction.
+        connection.execute(query, binary=True)
         return connection.execute(f"FETCH {MOST_ROWS + 1} FROM answer").fetchall()
 
 
