@@ -33,6 +33,7 @@ _PLACES: tuple[tuple[str, str, Capability, str], ...] = (
     ("Requests", "ops:queue", Capability.READ_REQUESTS, "requests"),
     ("Drills", "ops:drills", Capability.READ_DRILLS, "drills"),
     ("Projects", "ops:projects", Capability.READ_PROJECTS, "projects"),
+    ("Alerts", "ops:notifications", Capability.READ_SYSTEM, "notifications"),
     ("Audit log", "admin:backups_ledgerevent_changelist", Capability.READ_LEDGER, "ledgerevent"),
     ("People", "admin:auth_user_changelist", Capability.READ_PEOPLE, "user"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from backups.admin import display, look, overview, project
+from backups.admin import display, look, notification, overview, project
 from backups.admin.drill import action, acts, exercise, report
 from backups.admin.drill import overview as drill_overview
 from backups.admin.restore import filing, request, resolve, start, vote
@@ -52,4 +52,7 @@ urlpatterns = [
     path("projects/<int:pk>/", project.show, name="project"),
     path("branches/<int:pk>/environment/", project.environment, name="environment"),
     path("proposals/<int:pk>/", project.proposal, name="proposal"),
+    path("notifications/", notification.notifications, name="notifications"),
+    path("notifications/routes/", notification.routes, name="notifications-routes"),
+    path("notifications/test/", notification.try_out, name="notifications-test"),
 ]

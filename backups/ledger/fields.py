@@ -228,6 +228,8 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "secret": code,
     "secret_fingerprint": identifier,
     "channel": code,
+    "switched_on": _list_of(code),
+    "switched_off": _list_of(code),
     "template": code,
     "recipient": identifier,
     "recipients": _integer,

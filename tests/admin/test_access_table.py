@@ -61,6 +61,9 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:check": {"POST": {ERIN}},
     "ops:environment": {"GET": {ERIN}, "POST": {ERIN}},
     "ops:proposal": {"GET": EVERYBODY, "POST": EVERYBODY},
+    "ops:notifications": {"GET": EVERYBODY},
+    "ops:notifications-routes": {"POST": {ERIN}},
+    "ops:notifications-test": {"POST": {ERIN}},
 }
 # Django's own addresses: who sees them with GET. Whoever has no role is sent to log in by Django.
 DJANGO: dict[str, set[str]] = {
@@ -113,6 +116,7 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found: dict[str, tuple[Any, ...]] = dict.fromkeys(PAGES, (pending.pk,))
     found |= dict.fromkeys(("ops:start", "ops:queue", "ops:file", "ops:look-new", "ops:projects", "ops:connect"), ())
     found |= dict.fromkeys(("ops:look", "ops:look-live", "ops:look-close"), (look.pk,))
+    found |= dict.fromkeys([name for name in PAGES if name.startswith("ops:notifications")], ())
     found["ops:check"] = (scenes.project.pk,)
     found |= {"ops:project": (scenes.project.pk,), "ops:environment": (branch.pk,), "ops:proposal": (proposal.pk,)}
     found["ops:resolve"] = (pending.pk, "accept")

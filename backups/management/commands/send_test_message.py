@@ -20,7 +20,7 @@ _MARKS = {
 
 class Command(BaseCommand):
     help = (
-        "Sends one test message on each channel that is set up (mail, Slack, webhook) and says how it went. "
+        "Sends one test message on each channel that is set up (mail, Slack, webhook, PagerDuty) and says how it went. "
         "Ends with status 1 when one failed."
     )
 
@@ -31,6 +31,6 @@ class Command(BaseCommand):
         actor = command_actor("send_test_message", operator=getpass.getuser())
         trials = send_test_messages(actor=actor, mail_to=options["to"])
         for trial in trials:
-            self.stdout.write(f"{trial.channel.value:<8} {_MARKS[trial.result]}  {trial.sentence}")
+            self.stdout.write(f"{trial.channel.value:<9} {_MARKS[trial.result]}  {trial.sentence}")
         if any(trial.result is TrialResult.FAILED for trial in trials):
             raise CommandError("Not every channel took its message. Requests go on all the same; people are not told.")
