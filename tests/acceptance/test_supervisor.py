@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
+from functools import partial
 
+import psutil
 import pytest
 from django_q.models import OrmQ
 from django_q.tasks import async_task
@@ -13,6 +16,8 @@ from tests.support.database import OwnDatabase
 from tests.support.worker import FAST, RunningWorker, running_worker, wait_until
 
 pytestmark = pytest.mark.acceptance
+
+WORKERS = 2
 
 
 def noted(name: str) -> bool:
@@ -29,41 +34,57 @@ def wait_until_it_runs(worker: RunningWorker, name: str = "first") -> None:
     worker.everything()
 
 
-def test_it_runs_tasks_and_shows_that_it_lives(worker):
-    wait_until_it_runs(worker)
-
-    wait_until(lambda: WorkerHeartbeat.objects.exclude(node__startswith="note:").exists(), "a canary is run")
+def are_gone(processes: list[psutil.Process]) -> bool:
+    return not any(process.is_running() for process in processes)
 
 
-def test_a_killed_idle_worker_does_not_hang_the_queue(worker):
+def is_whole(worker: RunningWorker) -> bool:
+    try:
+        return len(worker.workers()) == WORKERS and bool(worker.everything())
+    except (ValueError, psutil.NoSuchProcess):  # one of them is just being replaced
+        return False
+
+
+def kill_an_idle_worker(worker: RunningWorker) -> None:
     """Left alone, django-q would never run a task again: the dead worker took the queue's lock with it."""
-    wait_until_it_runs(worker)
-
     worker.workers()[0].kill()
-    send("second")
-
-    wait_until(lambda: noted("second"), "a task is run after an idle worker was killed")
 
 
-def test_both_idle_workers_killed(worker):
-    wait_until_it_runs(worker)
-
+def kill_both_workers(worker: RunningWorker) -> None:
     for process in worker.workers():
         process.kill()
-    send("second")
-
-    wait_until(lambda: noted("second"), "a task is run after both workers were killed")
 
 
-def test_a_killed_sentinel_is_replaced_and_leaves_no_orphan(worker):
+ACCIDENTS: dict[str, Callable[[RunningWorker], None]] = {
+    "an idle worker was killed": kill_an_idle_worker,
+    "both workers were killed": kill_both_workers,
+    "the sentinel process was killed": lambda worker: worker.sentinel().kill(),
+    "the main process was killed": lambda worker: worker.main().kill(),
+}
+
+
+def test_it_runs_tasks_and_survives_one_accident_after_another(worker, own_database: OwnDatabase, as_superuser):
+    """One worker meets them all: a start takes seconds, and what an accident leaves behind must not matter later."""
     wait_until_it_runs(worker)
-    orphans = worker.pool()
+    wait_until(lambda: WorkerHeartbeat.objects.exclude(node__startswith="note:").exists(), "a canary is run")
 
-    worker.sentinel().kill()
-    send("second")
+    def cut_all_sessions(_: RunningWorker) -> None:
+        cut = as_superuser(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = %s",
+            own_database.name,
+            "carecircle-worker",
+        )
+        assert len(cut) >= 3
 
-    wait_until(lambda: noted("second"), "a task is run after the sentinel was killed")
-    wait_until(lambda: not any(process.is_running() for process in orphans), "the old pool is gone")
+    for name, accident in (ACCIDENTS | {"every database session was cut": cut_all_sessions}).items():
+        orphans = [worker.sentinel(), *worker.pool()]
+        accident(worker)
+        send(name)
+        wait_until(partial(noted, name), f"a task is run after {name}")
+        if "process" in name:
+            wait_until(partial(are_gone, orphans), f"the old pool is gone: {name}")
+        # The next accident is to meet a cluster that is whole.
+        wait_until(partial(is_whole, worker), f"the cluster is whole again after {name}")
 
 
 def test_a_task_that_was_running_is_run_again(worker):
@@ -74,31 +95,6 @@ def test_a_task_that_was_running_is_run_again(worker):
     worker.sentinel().kill()
 
     wait_until(lambda: noted("slow ended"), "the interrupted task is run again")
-
-
-def test_it_survives_the_loss_of_every_database_session(worker, own_database: OwnDatabase, as_superuser):
-    wait_until_it_runs(worker)
-
-    cut = as_superuser(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = %s",
-        own_database.name,
-        "carecircle-worker",
-    )
-    assert len(cut) >= 3
-    send("second")
-
-    wait_until(lambda: noted("second"), "a task is run after all sessions were cut")
-
-
-def test_a_killed_main_process_is_replaced_and_leaves_no_orphan(worker):
-    wait_until_it_runs(worker)
-    orphans = [worker.sentinel(), *worker.pool()]
-
-    worker.main().kill()
-    send("second")
-
-    wait_until(lambda: noted("second"), "a task is run after the main process was killed")
-    wait_until(lambda: not any(process.is_running() for process in orphans), "the old cluster is gone")
 
 
 def test_a_killed_supervisor_takes_everything_along(worker):

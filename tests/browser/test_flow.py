@@ -55,6 +55,7 @@ def test_rows_come_back_and_go_again(arrive: Arrive, accident: Incident, viewpor
     assert accident.visits_since() == 3
 
 
+@pytest.mark.soak  # the other two combinations; each page is also examined in both widths by itself
 @pytest.mark.parametrize(
     ("viewport", "javascript"),
     [pytest.param(PHONE, True, id="phone-script"), pytest.param(LAPTOP, False, id="laptop-no-script")],

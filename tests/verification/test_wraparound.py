@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,12 +18,17 @@ from tests.verification.timeline import Timeline, make_template
 SCALE = 0.01
 #: Enough for loading and the story; the clients after a restore cross the line.
 IDS_LEFT = 500
+# When tests move between processes, a module's fixture can be made twice in one.
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def late_story(tools: Tools, new_timeline: Callable[..., Timeline]) -> Story:
     template = make_template(
-        tools, tools.home / "late", lambda dsn: seed.load(dsn, scale=SCALE), next_xid=MODULUS - IDS_LEFT
+        tools,
+        tools.home / f"late{next(_numbers)}",
+        lambda dsn: seed.load(dsn, scale=SCALE),
+        next_xid=MODULUS - IDS_LEFT,
     )
     return Story(new_timeline(template), rows_between=60)
 
