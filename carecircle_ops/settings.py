@@ -237,6 +237,11 @@ AFTERWARDS_HEALTH_SECONDS = number("AFTERWARDS_HEALTH_SECONDS", 5)
 # Calls a minute that one token may make.
 TOKEN_CALLS_PER_MINUTE = int(number("TOKEN_CALLS_PER_MINUTE", 30))
 
+# How often a drill that yields to a production request looks whether it may go on.
+DRILL_YIELD_SECONDS = number("DRILL_YIELD_SECONDS", 2)
+# Drills stay this far from both ends of the history: Neon needs a moment for what was just written.
+DRILL_POINT_MARGIN_SECONDS = number("DRILL_POINT_MARGIN_SECONDS", 5)
+
 WORKER_WAKE_SECONDS = number("WORKER_WAKE_SECONDS", 1)
 WORKER_HEARTBEAT_SECONDS = number("WORKER_HEARTBEAT_SECONDS", 5)
 WORKER_WATCHDOG_SECONDS = number("WORKER_WATCHDOG_SECONDS", 30)
@@ -252,6 +257,7 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.restore.rekeyed.void_votes_on_former_ids": _SLOWER,
     "backups.services.look.close_due_looks": _SLOWER,
     "backups.services.dispose.dispose_due_branches": _SLOWER,
+    "backups.services.drill.planner.plan_due_drills": _SLOWER,
     "backups.services.afterwards.observing.put_due_looks": _SLOWER,
     "backups.services.safety_copy.schedule.make_due_copies": _SLOWER,
     "backups.services.safety_copy.prune.prune_due_copies": _SLOWER,

@@ -33,7 +33,7 @@ class Measured:
 
     `rto_milliseconds` is None when the copy was never verified; `elapsed_milliseconds` is then how long it took
     without getting there. `rpo_is_exact` tells a canary's age from the age of the newest row, which only bounds it:
-    nobody may have written.
+    nobody may have written. `nothing_newer`: the source was asked and holds nothing newer from before the point.
     """
 
     checks: Sequence[Judged]
@@ -43,6 +43,7 @@ class Measured:
     rto_objective_seconds: int
     rpo_milliseconds: int | None
     rpo_is_exact: bool
+    nothing_newer: bool
     rpo_objective_seconds: int | None
 
 
@@ -128,6 +129,8 @@ def _rpo_unknown(m: Measured) -> Verdict | None:
     if m.rpo_objective_seconds is None:
         return None
     if m.rpo_milliseconds is not None and m.rpo_milliseconds <= m.rpo_objective_seconds * 1000:
+        return None
+    if m.nothing_newer:
         return None
     found = "nothing on the copy tells its age"
     if m.rpo_milliseconds is not None:

@@ -80,6 +80,7 @@ class DrillCheck(models.Model):
     statement = models.TextField(max_length=4000)
     operator = models.CharField(max_length=20)
     expected = models.CharField(max_length=200, blank=True)
+    expected_to = models.CharField(max_length=200, blank=True, help_text="For between: the upper end")
     is_required = models.BooleanField(default=True)
     position = models.PositiveSmallIntegerField(default=0)
 

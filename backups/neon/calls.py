@@ -44,6 +44,8 @@ class CallRecord:
 
 
 OnCall = Callable[[CallRecord], None]
+#: Asked just before each attempt; a sentence keeps it from being sent.
+HoldBack = Callable[[], str]
 
 
 class Sender(Protocol):
@@ -87,6 +89,7 @@ class Caller:
         policy: RetryPolicy,
         surroundings: Surroundings,
         on_call: OnCall | None,
+        hold_back: HoldBack | None = None,
     ) -> None:
         self._sender = sender
         self._api_key = api_key
@@ -94,6 +97,7 @@ class Caller:
         self._policy = policy
         self.surroundings = surroundings
         self._on_call = on_call
+        self._hold_back = hold_back
 
     def __repr__(self) -> str:
         return f"<Caller {self._sender!r}>"
@@ -108,6 +112,7 @@ class Caller:
             policy=self._policy,
             surroundings=self.surroundings,
             on_call=self._on_call,
+            hold_back=self._hold_back,
         )
 
     def close(self) -> None:
@@ -160,12 +165,18 @@ class Caller:
     def _attempt(
         self, request: Request, build: Callable[[Raw], T], deadline: Deadline, number: int
     ) -> tuple[Done[T] | None, Ending, RetryDecision]:
+        self._refuse_held_back(request)
         began = self.surroundings.clock()
         got, ending = self._judged(request, self._sender.send(request, deadline), build, number)
         duration_seconds = self.surroundings.clock() - began
         decision = retry.decide(ending.attempt, randomness=self.surroundings.randomness(), policy=self._policy)
         self._report(request, ending, decision, duration_seconds)
         return got, ending, decision
+
+    def _refuse_held_back(self, request: Request) -> None:
+        why = self._hold_back() if self._hold_back is not None else ""
+        if why:
+            raise errors.HeldBack(errors.Call(request.method, request.path, request.request_id), why)
 
     def _judged(
         self, request: Request, answer: Answer | Failure, build: Callable[[Raw], T], number: int

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from backups.neon.accounts import Account
 from backups.neon.branches import Branches
-from backups.neon.calls import Caller, OnCall, Surroundings
+from backups.neon.calls import Caller, HoldBack, OnCall, Surroundings
 from backups.neon.consumption import Consumption
 from backups.neon.databases import Databases, connection_uri
 from backups.neon.deadline import Deadlines
@@ -43,6 +43,7 @@ class NeonClient:
 
     `request_id` of a change is the X-Request-ID to send, for a caller that has stored it beforehand.
     `on_call` is told about each HTTP attempt; what it raises is logged and otherwise ignored.
+    `hold_back` is asked before each; a sentence instead of an empty text raises `HeldBack`, and nothing is sent.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class NeonClient:
         deadlines: Deadlines | None = None,
         on_call: OnCall | None = None,
         *,
+        hold_back: HoldBack | None = None,
         retry_policy: RetryPolicy = DEFAULT_POLICY,
         page_size: int = PAGE_SIZE,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
@@ -79,6 +81,7 @@ class NeonClient:
             policy=retry_policy,
             surroundings=Surroundings(clock, now, sleep, randomness),
             on_call=on_call,
+            hold_back=hold_back,
         )
         self._use(caller, page_size)
 

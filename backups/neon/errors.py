@@ -114,6 +114,12 @@ class NeonUnavailable(TryLater):
     next_step = "Try again; if it lasts, look at neonstatus.com and at this machine's network."
 
 
+class HeldBack(TryLater):
+    """Not sent: whoever made the client said, just before this call, that none may go out now."""
+
+    happened = "The portal held the call back"
+
+
 class NeonKeyRejected(NeonError):
     happened = "Neon does not accept the API key"
     next_step = "Put a valid key into NEON_API_KEY and restart the worker."

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from backups.domain.drill import DrillState
 from backups.domain.execution import BLOCKING, BranchFate, BranchPurpose, ExecutionState, Purpose, Step
 from backups.domain.restore import UNDECIDED, RequestState
 from backups.models import Execution, LookState, OwnedBranch, RemovalRequest
@@ -29,8 +30,9 @@ def dispose_due_branches() -> int:
     """Starts the removal of what is no longer needed; returns how many. Harmless to run at any time.
 
     Previews go after the end of their request or when a newer revision has its own; looks when they are closed;
-    safety copies when their retention is over. A handed-over copy is never removed, only noted as gone after its
-    expiry. Preserved branches, and safety copies before their time, go when two people agreed on it.
+    safety copies when their retention is over; copies that a drill could not remove itself, when it has ended.
+    A handed-over copy is never removed, only noted as gone after its expiry. Preserved branches, and safety copies
+    before their time, go when two people agreed on it.
     """
     return sum(_start_removal(pk) for pk in list(_due_ids())[:_MOST_AT_ONCE])
 
@@ -49,11 +51,12 @@ def _candidates(now: dt.datetime) -> QuerySet[OwnedBranch]:
     ours = Q(fate__in=[BranchFate.INTENDED, BranchFate.PRESENT])
     preview = ours & Q(purpose=BranchPurpose.PREVIEW)
     look = ours & Q(purpose=BranchPurpose.LOOK) & (Q(look__state__in=[LookState.CLOSED, LookState.FAILED]) | over)
+    drill = ours & Q(purpose=BranchPurpose.DRILL) & Q(drill__state__in=[DrillState.ENDED, DrillState.CANCELLED])
     handed_over = Q(fate=BranchFate.HANDED_OVER) & over
     preserved = ours & Q(purpose=BranchPurpose.PRESERVED, pk__in=_agreed(now, "owned_branch"))
     safety = ours & Q(purpose=BranchPurpose.SAFETY) & (over | Q(safety_copy__in=_agreed(now, "safety_copy")))
     return (
-        OwnedBranch.objects.filter(preview | look | handed_over | preserved | safety)
+        OwnedBranch.objects.filter(preview | look | drill | handed_over | preserved | safety)
         .select_related("project", "request__branch", "look")
         .order_by("pk")
     )

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from backups.domain.ledger import Outcome, Target
 from backups.ledger.fields import Detail
 from backups.models import Execution, Project
-from backups.neon.calls import CallRecord, OnCall
+from backups.neon.calls import CallRecord, HoldBack, OnCall
 from backups.neon.client import NeonClient
 from backups.neon.deadline import Deadlines
 from backups.neon.secret import Secret
@@ -39,13 +39,22 @@ def refuse_inside_transaction() -> None:
         raise CallInsideTransaction("Neon is called between transactions, never inside one. Nothing was sent.")
 
 
-def client_for(project: Project, *, correlation: str, execution: Execution | None = None) -> NeonClient:
+def client_for(
+    project: Project, *, correlation: str, execution: Execution | None = None, hold_back: HoldBack | None = None
+) -> NeonClient:
     """A client with the project's key; the caller closes it. Raises SecretUnreadable, CallInsideTransaction."""
-    return client_with_key(project, api_key_of(project), correlation=correlation, execution=execution)
+    return client_with_key(
+        project, api_key_of(project), correlation=correlation, execution=execution, hold_back=hold_back
+    )
 
 
 def client_with_key(
-    project: Project, api_key: Secret, *, correlation: str, execution: Execution | None = None
+    project: Project,
+    api_key: Secret,
+    *,
+    correlation: str,
+    execution: Execution | None = None,
+    hold_back: HoldBack | None = None,
 ) -> NeonClient:
     """The same with a key that is not stored yet; the project's row may not be saved yet either."""
     refuse_inside_transaction()
@@ -55,6 +64,7 @@ def client_with_key(
         base_url=project.api_host,
         deadlines=Deadlines(connect_seconds=min(5.0, total), read_seconds=total, total_seconds=total),
         on_call=_recorder(project, correlation, execution),
+        hold_back=hold_back,
     )
 
 

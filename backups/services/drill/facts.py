@@ -18,7 +18,7 @@ PLAIN = (
     "slot_grace_seconds",
 )
 _COLUMNS = ("name", "scenario", *PLAIN, "left_out_checks", "schedule_kind", "cron", "interval_seconds")
-_CHECK = ("title", "database", "statement", "operator", "expected", "is_required")
+_CHECK = ("title", "database", "statement", "operator", "expected", "expected_to", "is_required")
 
 
 def plan_facts(plan: DrillPlan) -> dict[str, Any]:

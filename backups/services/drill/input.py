@@ -9,6 +9,7 @@ from backups.domain.drill import PointChoice, ScheduleKind
 from backups.domain.restore import Scenario
 from backups.models import DrillPlan, ProtectedBranch
 from backups.services.drill.schedule import SHORTEST_INTERVAL_SECONDS, cron_problem
+from backups.verification.drill import CODES, Operator, problems_of_expectation, problems_of_statement
 
 SHORTEST_TIME_LIMIT_SECONDS = 30
 #: A copy lives as long as the drill may take, and Neon keeps a branch with an expiry for 30 days at most.
@@ -18,12 +19,16 @@ MOST_OWN_CHECKS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnCheck:
-    """A check of one's own: one reading statement and what its result must be."""
+    """A check of one's own: one reading statement and what its result must be (backups.verification.drill.Operator).
+
+    `database` empty: the branch's main one. `expected_to`: the upper end of `between`.
+    """
 
     title: str
     statement: str
     operator: str
     expected: str = ""
+    expected_to: str = ""
     database: str = ""
     is_required: bool = True
 
@@ -119,5 +124,17 @@ def _check_errors(wish: PlanWish) -> dict[str, str]:
         return {"own_checks": f"Please use at most {MOST_OWN_CHECKS} checks."}
     if not all(titles) or len(set(titles)) < len(titles):
         return {"own_checks": "Give each check a title of its own."}
-    empty = [check.title for check in wish.own_checks if not check.statement.strip()]
-    return {"own_checks": f"{empty[0]}: write the statement."} if empty else {}
+    for check in wish.own_checks:
+        problems = _problems_of(check)
+        if problems:
+            return {"own_checks": f"{check.title}: {problems[0]}"}
+    unknown = sorted(set(wish.left_out_checks) - set(CODES))
+    return {"left_out_checks": f"There is no check named {unknown[0]}."} if unknown else {}
+
+
+def _problems_of(check: OwnCheck) -> list[str]:
+    if check.operator not in list(Operator):
+        return [f"Compare with one of {', '.join(Operator)}."]
+    return problems_of_statement(check.statement) + problems_of_expectation(
+        Operator(check.operator), check.expected, check.expected_to
+    )

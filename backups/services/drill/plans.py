@@ -125,6 +125,7 @@ def _store_checks(plan: DrillPlan, checks: tuple[OwnCheck, ...]) -> None:
             statement=check.statement,
             operator=check.operator,
             expected=check.expected,
+            expected_to=check.expected_to,
             is_required=check.is_required,
             position=position,
         )

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from django.db.models import F
 
-from backups.domain.drill import DrillState
 from backups.domain.drill_actions import DrillAction
 from backups.domain.execution import ExecutionState, Purpose, Step
 from backups.domain.ledger import Target
@@ -16,6 +15,8 @@ from backups.selectors.clock import database_now
 from backups.selectors.drill_actions import drill_situation, plan_situation
 from backups.services.drill.begin import begin_drill
 from backups.services.drill.events import record_drill, target_of_drill, target_of_plan
+from backups.services.drill.lock import lock_drill
+from backups.services.drill.outcome import end_cancelled
 from backups.services.drill.plans import lock_plan
 from backups.services.drill.rules import ask_the_rules
 from backups.services.restore.governed import refusals_recorded, with_roles_of_now
@@ -60,15 +61,6 @@ def cancel_drill(*, actor: Actor, drill_id: int, reason: str = "") -> Drill:
         return drill
 
 
-def lock_drill(drill_id: int) -> Drill:
-    """The drill's row, locked until the transaction ends. The run's row is locked before it, where both are."""
-    return (
-        Drill.objects.select_for_update(of=("self",))
-        .select_related("project", "branch__project", "plan__branch__project")
-        .get(pk=drill_id)
-    )
-
-
 def _target(drill_id: int) -> Target:
     return target_of_drill(Drill.objects.select_related("project", "branch__project").get(pk=drill_id))
 
@@ -76,10 +68,7 @@ def _target(drill_id: int) -> Target:
 def _end_at_once(drill: Drill, run: Execution | None, actor: Actor) -> None:
     """Nothing was asked of Neon yet that would have to be taken back."""
     now = database_now()
-    drill.state, drill.ended_at = DrillState.CANCELLED, now
-    drill.outcome_code, drill.outcome_sentence = "cancelled", f"{actor.name} ended it before it began."
-    drill.save(update_fields=["state", "ended_at", "outcome_code", "outcome_sentence"])
-    record_drill(drill, "drill.cancelled", actor=actor, details={"yielded_ms": drill.yielded_milliseconds})
+    end_cancelled(drill_id=drill.pk, at=now, sentence=f"{actor.name} ended it before it began.")
     if run is not None:
         Execution.objects.filter(pk=run.pk).update(
             state=ExecutionState.FINISHED,

@@ -15,6 +15,7 @@ from backups.selectors.restore import governing_requests
 from backups.services.drill.begin import begin_drill
 from backups.services.drill.events import plan_reference, target_of_plan
 from backups.services.drill.schedule import times_after
+from backups.services.drill.telling import tell_missed
 from backups.services.ledger import record_event
 
 #: A portal that was away for a year may have many times to record; each pass does so many.
@@ -92,7 +93,10 @@ def _miss(plan: DrillPlan, due: list[dt.datetime], obstacle: Obstacle | None, re
     )
     plan.planned_until = due[-1]
     for why, members in groupby(told, key=lambda pair: pair[1]):
-        _tell(plan, [at for at, _ in members], why)
+        times = [at for at, _ in members]
+        _tell(plan, times, why)
+        if why is not _CHANGED:
+            tell_missed(plan, due=times, why=why.sentence)
 
 
 def _reason_at(plan: DrillPlan, due_at: dt.datetime, obstacle: Obstacle | None) -> Obstacle:

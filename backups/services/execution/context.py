@@ -14,6 +14,7 @@ from backups.models import Execution, ProtectedBranch, RestoreRequest
 from backups.neon.client import NeonClient
 from backups.services.execution.claim import Claim
 from backups.services.execution.events import correlation_of
+from backups.services.execution.giving_way import held_back_by_production
 from backups.services.execution.served import branch_of, request_of
 from backups.services.neon_access import client_for, refuse_inside_transaction
 
@@ -32,7 +33,12 @@ class Workplace:
         """Made at the first use, after the fork, and kept for all steps of the task."""
         refuse_inside_transaction()
         if self._client is None:
-            self._client = client_for(execution.project, correlation=correlation_of(execution), execution=execution)
+            self._client = client_for(
+                execution.project,
+                correlation=correlation_of(execution),
+                execution=execution,
+                hold_back=held_back_by_production(execution),
+            )
         return self._client
 
     def close(self) -> None:

@@ -18,9 +18,10 @@ from backups.selectors.restore import governing_requests
 from backups.services.execution.context import StepContext
 from backups.services.execution.events import record_run
 from backups.services.execution.intents import Applied, Change, Refused, Waiting, with_intent
-from backups.services.execution.lookups import look_up_deleted
+from backups.services.execution.lookups import branch_exists, look_up_deleted
 from backups.services.execution.own_copies import is_of_order
 from backups.services.execution.results import Again, Finished, NoEffect, StepResult
+from backups.services.execution.waits import polling_pauses
 from backups.services.look import record_look
 from backups.services.observed_facts import one_line
 from backups.services.safety_copy.records import copy_is_gone, copy_was_left
@@ -36,6 +37,11 @@ def remove(context: StepContext) -> StepResult:
     waits_for = governing_requests(owned.project).first()
     if waits_for is not None:
         return Again(after_seconds=_YIELD_SECONDS, waiting_for=f"{waits_for.reference}, which restores production")
+    return remove_owned(context, owned)
+
+
+def remove_owned(context: StepContext, owned: OwnedBranch) -> StepResult:
+    """Deletes the branch and sees that it is gone. NoEffect: it can't be deleted now, or is not ours any more."""
     branch = _find(context, owned)
     if branch is None:
         return _is_absent(owned)
@@ -126,9 +132,7 @@ def _delete(context: StepContext, owned: OwnedBranch, branch: Branch) -> StepRes
     )
     result = with_intent(context, change)
     if isinstance(result, Applied):
-        return Finished(
-            outcome_code="removed", sentence=f"{owned.name} removed", commit=lambda run: _mark_gone(run, owned)
-        )
+        return _seen_gone(context, owned, branch)
     if isinstance(result, Waiting):
         return Again(after_seconds=result.after_seconds, waiting_for="Neon to remove it", sentence=result.sentence)
     if isinstance(result, Refused) and result.retry_after_seconds is not None:
@@ -140,12 +144,29 @@ def _delete(context: StepContext, owned: OwnedBranch, branch: Branch) -> StepRes
     return _not_removed(owned, "refused", result.sentence)
 
 
+def _seen_gone(context: StepContext, owned: OwnedBranch, branch: Branch) -> StepResult:
+    """Neon took the deletion; it counts when Neon shows the branch no more."""
+    for pause in polling_pauses():
+        if not branch_exists(context.client, context.project_id, branch.id):
+            return Finished(
+                outcome_code="removed", sentence=f"{owned.name} removed", commit=lambda run: _mark_gone(run, owned)
+            )
+        if not context.pause(pause):
+            break
+    return Again(after_seconds=1, waiting_for="Neon to remove it")
+
+
 def _not_removed(owned: OwnedBranch, code: str, sentence: str) -> StepResult:
     def commit(run: Execution) -> None:
-        record_run(run, type="execution.cleanup_failed", details=_about(owned) | {"error": code})
+        record_cleanup_failed(run, owned, code)
 
     words = f"{owned.name} was not removed: {one_line(sentence)}. It is tried again later."
     return NoEffect(code=code, sentence=words, commit=commit)
+
+
+def record_cleanup_failed(run: Execution, owned: OwnedBranch, code: str) -> None:
+    """The event of a branch of ours that could not be removed, in the transaction that ends the step."""
+    record_run(run, type="execution.cleanup_failed", details=_about(owned) | {"error": code})
 
 
 def _mark_gone(run: Execution, owned: OwnedBranch) -> None:

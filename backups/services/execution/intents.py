@@ -17,7 +17,7 @@ from django.conf import settings
 
 from backups.domain.execution import ExecutionState, IntentKind, IntentOutcome
 from backups.models import Execution, Intent
-from backups.neon.errors import NeonError, NeonKeyRejected, NeonRefused, OutcomeUnknown, TryLater
+from backups.neon.errors import HeldBack, NeonError, NeonKeyRejected, NeonRefused, OutcomeUnknown, TryLater
 from backups.selectors.clock import database_now
 from backups.services.execution.context import StepContext
 from backups.services.execution.crash_points import crash_point
@@ -213,6 +213,8 @@ def _retry_after(error: NeonError, tries: int) -> float | None:
 
 
 def _code_of(error: NeonError) -> str:
+    if isinstance(error, HeldBack):
+        return "held_back"
     if isinstance(error, NeonRefused) and error.code:
         return error.code.lower()[:60]
     return f"http_{error.status}" if error.status else "no_connection"

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from backups.domain.execution import BranchFate, BranchPurpose, IntentKind
 from backups.domain.restore import PointKind, RestorePoint
-from backups.models import Execution, Intent, Look, OwnedBranch, RestoreRequest, SafetyCopy
+from backups.models import Drill, Execution, Intent, Look, OwnedBranch, RestoreRequest, SafetyCopy
 from backups.neon.branches import NewEndpoint
 from backups.neon.results import BranchChange, EndpointChange, Progress
 from backups.neon.types import Branch
@@ -47,6 +47,7 @@ class CopyFailed(Exception):
 class CopyPlan:
     """Which copy is wanted, whose it is and when Neon removes it by itself.
 
+    `compute_units`: the size of the copy's compute; None leaves it to the project's default.
     `source_branch_id` of a copy of a snapshot is the branch that the snapshot is to replace. Such a copy has no
     expiry: Neon takes none with this call, and one that may become the branch itself must never carry a date on
     which it is deleted. The portal removes it when its request has ended.
@@ -63,6 +64,8 @@ class CopyPlan:
     look: Look | None = None
     safety_copy: SafetyCopy | None = None
     with_compute: bool = True
+    drill: Drill | None = None
+    compute_units: float | None = None
 
     @property
     def snapshot_id(self) -> str:
@@ -232,10 +235,20 @@ def _create(context: StepContext, plan: CopyPlan, intent: Intent) -> BranchChang
         parent_id=plan.source_branch_id,
         parent_timestamp=point.at if point.kind is PointKind.TIMESTAMP else None,
         parent_lsn=point.lsn if point.kind is PointKind.LSN else None,
-        endpoint=NewEndpoint(suspend_timeout_seconds=SUSPEND_AFTER_SECONDS) if plan.with_compute else None,
+        endpoint=_compute(plan),
         expires_at=plan.expires_at,
         annotation=plan.annotation,
         request_id=str(intent.http_request_id),
+    )
+
+
+def _compute(plan: CopyPlan) -> NewEndpoint | None:
+    if not plan.with_compute:
+        return None
+    return NewEndpoint(
+        autoscaling_limit_min_cu=plan.compute_units,
+        autoscaling_limit_max_cu=plan.compute_units,
+        suspend_timeout_seconds=SUSPEND_AFTER_SECONDS,
     )
 
 
@@ -275,6 +288,7 @@ def _own(plan: CopyPlan, run: Execution) -> None:
             "request": plan.request,
             "look": plan.look,
             "safety_copy": plan.safety_copy,
+            "drill": plan.drill,
         },
     )
     if owned.expires_at != plan.expires_at:

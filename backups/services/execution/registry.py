@@ -8,6 +8,7 @@ from typing import TypeAlias
 from backups.domain.execution import Purpose, Step
 from backups.services.execution import (
     dispose_steps,
+    drill_steps,
     look_steps,
     prepare_steps,
     prune_steps,
@@ -28,6 +29,7 @@ STEPS: Mapping[Purpose, Mapping[Step, StepFunction]] = {
     Purpose.DISPOSE: dispose_steps.STEPS,
     Purpose.SAFETY_COPY: safety_copy_steps.STEPS,
     Purpose.PRUNE: prune_steps.STEPS,
+    Purpose.DRILL: drill_steps.STEPS,
 }
 GIVE_UP: Mapping[Purpose, GiveUp] = {
     Purpose.RESTORE: restore_steps.give_up,
@@ -36,4 +38,5 @@ GIVE_UP: Mapping[Purpose, GiveUp] = {
     Purpose.DISPOSE: dispose_steps.give_up,
     Purpose.SAFETY_COPY: safety_copy_steps.give_up,
     Purpose.PRUNE: prune_steps.give_up,
+    Purpose.DRILL: drill_steps.give_up,
 }

@@ -10,10 +10,10 @@ from django.db import transaction
 
 from backups.domain.execution import CheckOutcome, Step
 from backups.domain.restore import RestoreKind
-from backups.ledger.fields import Detail
 from backups.models import CheckResult, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.selectors.policy import policy_in_force
+from backups.services.execution.check_records import about_check
 from backups.services.execution.claim import hold_run
 from backups.services.execution.context import StepContext
 from backups.services.execution.crash_points import crash_point
@@ -149,18 +149,8 @@ def _store(context: StepContext, row: CheckResult, result: Checked) -> None:
         row.cursor = None
         row.ended_at = database_now()
         row.save()
-        record_run(context.execution, type="execution.check", details=_about(row))
+        record_run(context.execution, type="execution.check", details=about_check(row))
         crash_point("before_check_commit")
-
-
-def _about(row: CheckResult) -> dict[str, Detail]:
-    return {
-        "check": row.code,
-        "check_result": row.outcome,
-        "required": row.is_required,
-        "table": row.subject or None,
-        "databases": [row.database],
-    }
 
 
 def _remember(context: StepContext, row: CheckResult, result: Unfinished) -> None:

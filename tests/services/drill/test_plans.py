@@ -67,7 +67,7 @@ CRON = {"schedule_kind": ScheduleKind.CRON}
         ),
         ({"time_limit_seconds": 29}, "time_limit_seconds", "between 30"),
         ({"rto_objective_seconds": 0}, "rto_objective_seconds", "at least one second"),
-        ({"own_checks": (OwnCheck(title="x", statement=" ", operator="="),)}, "own_checks", "write the statement"),
+        ({"own_checks": (OwnCheck(title="x", statement=" ", operator="="),)}, "own_checks", "Write one statement"),
     ],
 )
 def test_what_cant_be_used_is_said_beside_its_field(
