@@ -201,6 +201,8 @@ SECRETS_KEYS = words("SECRETS_KEY", [])
 
 # After .env is loaded, and not before.
 from carecircle_ops.settings_messages import *  # noqa: E402, F403
+from carecircle_ops.settings_monitor import *  # noqa: E402, F403
+from carecircle_ops.settings_monitor import MONITOR_EVERY_SECONDS  # noqa: E402
 
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = optional("MAIL_FROM", f"carecircle-ops@{_SITE.hostname}")
 
@@ -252,6 +254,7 @@ WORKER_RESTART_SECONDS = number("WORKER_RESTART_SECONDS", 1)
 _SLOWER = 5 * WORKER_WAKE_SECONDS
 # Functions that run_worker calls, and how often in seconds; each has a thread of its own.
 WORKER_DUTIES: dict[str, float] = {
+    "backups.services.monitor.cycle.monitor_when_due": min(_SLOWER, MONITOR_EVERY_SECONDS / 2),
     "backups.services.execution.wake.enqueue_due_executions": WORKER_WAKE_SECONDS,
     "backups.services.restore.clock.expire_due_requests": _SLOWER,
     "backups.services.restore.rekeyed.void_votes_on_former_ids": _SLOWER,

@@ -36,3 +36,12 @@ def extra_branch_months(branch_hours: float, *, included_branches: int, hours: f
     if included_branches < 1:
         raise ValueError("a plan includes at least the root branch")
     return max(0.0, branch_hours - (included_branches - 1) * hours) / HOURS_PER_MONTH
+
+
+#: Neon's price of a stored GB for a month on its paid plans (price list of August 2026).
+DOLLARS_A_GB_MONTH = 0.35
+
+
+def storage_dollars_a_month(size_bytes: int) -> float:
+    """About what a root branch of that size costs in a month of 744 hours; history and snapshots come on top."""
+    return gb_months(float(size_bytes) * HOURS_PER_MONTH) * DOLLARS_A_GB_MONTH

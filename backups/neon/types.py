@@ -53,6 +53,17 @@ class Project:
     compute_last_active_at: datetime | None
     created_at: datetime | None
     updated_at: datetime | None
+    quota: Mapping[str, int]
+    """Limits of one billing period by Neon's name; one that is left out, or 0, is no limit."""
+
+    def used(self, quota: str) -> int | None:
+        """What counts towards a quota; None where Neon does not tell, or counts by the branch."""
+        return {
+            "active_time_seconds": self.active_time_seconds,
+            "compute_time_seconds": self.compute_time_seconds,
+            "written_data_bytes": self.written_data_bytes,
+            "data_transfer_bytes": self.data_transfer_bytes,
+        }.get(quota)
 
     @classmethod
     def of(cls, raw: Raw) -> Project:
@@ -80,7 +91,12 @@ class Project:
             compute_last_active_at=wire.moment(raw, "compute_last_active_at"),
             created_at=wire.moment(raw, "created_at"),
             updated_at=wire.moment(raw, "updated_at"),
+            quota=_numbers(wire.optional_object(settings, "quota")),
         )
+
+
+def _numbers(raw: Raw) -> Mapping[str, int]:
+    return {name: value for name in raw if (value := wire.integer(raw, name)) is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,167 @@
+"""What the monitor knows, for pages, commands and machines."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+
+from backups.domain.monitor import Health, Severity, overall
+from backups.domain.policy import Environment
+from backups.models import ControlState, Finding, MonitorRun, Project, ProjectWatch, ProtectedBranch
+
+_RANK = Case(
+    *[When(severity=severity.value, then=Value(severity.rank)) for severity in Severity],
+    default=Value(len(Severity)),
+    output_field=IntegerField(),
+)
+
+
+def open_findings() -> QuerySet[Finding]:
+    """Worst first, then oldest first."""
+    found = Finding.objects.filter(closed_at__isnull=True).select_related("project", "branch__project", "owner")
+    return found.annotate(rank=_RANK).order_by("rank", "since", "pk")
+
+
+def closed_findings(*, most: int = 50) -> QuerySet[Finding]:
+    """The latest ones that were closed."""
+    found = Finding.objects.filter(closed_at__isnull=False).select_related("project", "branch__project", "owner")
+    return found.order_by("-closed_at", "-pk")[:most]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A control without an answer."""
+
+    control: str
+    branch_id: int | None
+    since: dt.datetime
+    reason: str
+    is_postponed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BranchHealth:
+    """Can we recover this branch? `asked_at`: when Neon last answered about it; None: never."""
+
+    branch: ProtectedBranch
+    environment: Environment
+    health: Health
+    findings: tuple[Finding, ...]
+    unknown: tuple[Unknown, ...]
+    answered: int
+    asked_at: dt.datetime | None
+
+    @property
+    def worst(self) -> Severity | None:
+        """The severity of the worst finding."""
+        return min((Severity(each.severity) for each in self.findings), key=lambda each: each.rank, default=None)
+
+    @property
+    def unknown_since(self) -> dt.datetime | None:
+        return min((each.since for each in self.unknown), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything at once, for the pages and for machines. `cycle_at`: when the last cycle ended."""
+
+    now: dt.datetime
+    cycle_at: dt.datetime | None
+    is_late: bool
+    branches: tuple[BranchHealth, ...]
+    findings: tuple[Finding, ...]
+    unknown: tuple[Unknown, ...]
+    by_severity: dict[Severity, int] = field(default_factory=dict)
+
+    @property
+    def health(self) -> Health:
+        """In one word. A monitor that does not run knows nothing; notices alone ask for nothing."""
+        graver = sum(count for severity, count in self.by_severity.items() if severity is not Severity.NOTICE)
+        if graver:
+            return Health.FINDINGS
+        missing = len(self.unknown) + self.is_late + any(b.health is Health.UNKNOWN for b in self.branches)
+        return overall(findings=0, unknown=missing, controls=1 if self.cycle_at else 0)
+
+
+def situation(now: dt.datetime) -> Situation:
+    """Five queries, however many projects and branches."""
+    findings = tuple(open_findings())
+    states = list(ControlState.objects.all())
+    cycle_at = last_cycle_at()
+    branches = ProtectedBranch.objects.select_related("project").filter(missing_since__isnull=True)
+    listed = sorted(branches, key=_place)
+    asked = dict(ProjectWatch.objects.values_list("project_id", "known_at"))
+    unknown = tuple(_unknown(state) for state in states if state.unknown_since is not None)
+    return Situation(
+        now=now,
+        cycle_at=cycle_at,
+        is_late=_is_late(cycle_at, now),
+        branches=tuple(_health_of(branch, findings, states, asked.get(branch.project_id)) for branch in listed),
+        findings=findings,
+        unknown=unknown,
+        by_severity={each: sum(found.severity == each for found in findings) for each in Severity},
+    )
+
+
+def last_cycle_at() -> dt.datetime | None:
+    """When the newest cycle ended; None when none is known."""
+    return MonitorRun.objects.order_by("-started_at").values_list("ended_at", flat=True).first()
+
+
+def late_after_seconds() -> float:
+    """A monitor that was silent for longer than this knows nothing any more."""
+    return float(3 * settings.MONITOR_EVERY_SECONDS + settings.MONITOR_PROJECT_SECONDS)
+
+
+def _is_late(cycle_at: dt.datetime | None, now: dt.datetime) -> bool:
+    return cycle_at is None or (now - cycle_at).total_seconds() > late_after_seconds()
+
+
+def _place(branch: ProtectedBranch) -> tuple[int, str, bool, str]:
+    order = list(Environment).index(branch.environment)
+    return order, branch.project.name, not branch.is_default, branch.name
+
+
+def _health_of(
+    branch: ProtectedBranch, findings: Iterable[Finding], states: Iterable[ControlState], asked_at: dt.datetime | None
+) -> BranchHealth:
+    here = tuple(each for each in findings if _concerns(each.project_id, each.branch_id, branch))
+    about = [each for each in states if _concerns(each.project_id, each.branch_id, branch)]
+    unknown = tuple(_unknown(each) for each in about if each.unknown_since is not None)
+    answered = sum(each.unknown_since is None for each in about if each.branch_id == branch.pk)
+    grave = sum(each.severity != Severity.NOTICE for each in here)
+    return BranchHealth(
+        branch=branch,
+        environment=branch.environment,
+        health=overall(findings=grave, unknown=len(unknown), controls=answered),
+        findings=here,
+        unknown=unknown,
+        answered=answered,
+        asked_at=asked_at,
+    )
+
+
+def _concerns(project_id: int | None, branch_id: int | None, branch: ProtectedBranch) -> bool:
+    """What is said of a whole project holds for each of its branches."""
+    return branch_id == branch.pk or (branch_id is None and project_id == branch.project_id)
+
+
+def _unknown(state: ControlState) -> Unknown:
+    if state.unknown_since is None:
+        raise ValueError("this control has an answer")
+    return Unknown(
+        control=state.control,
+        branch_id=state.branch_id,
+        since=state.unknown_since,
+        reason=state.unknown_reason,
+        is_postponed=state.is_postponed,
+    )
+
+
+def findings_of(project: Project) -> QuerySet[Finding]:
+    """The open ones of one project, worst first."""
+    return open_findings().filter(project=project)

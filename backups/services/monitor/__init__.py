@@ -1,0 +1,1 @@
+"""The monitor: reads Neon, compares, and keeps findings. It changes nothing at Neon."""

@@ -1,0 +1,55 @@
+"""Every control, in the order in which pages show them. Another subject adds its own line here."""
+
+from __future__ import annotations
+
+from backups.services.monitor.controls import (
+    branch,
+    caps,
+    computes,
+    drills,
+    history,
+    leftovers,
+    neon,
+    portal,
+    schedule,
+    storage,
+)
+from backups.services.monitor.controls.shapes import BranchControl, PortalControl, ProjectControl
+
+#: The comparison of two looks (see outside.py), which needs more than a control is given.
+OUTSIDE = "outside"
+#: Whether Neon answers at all.
+NEON = "neon"
+#: What cannot be told, as a finding of its own (see findings.py).
+UNKNOWN = "unknown"
+
+PROJECT_CONTROLS: tuple[ProjectControl, ...] = (
+    ProjectControl(NEON, "Neon answers and takes the key", neon.reachable),
+    ProjectControl("quota", "The project's quota lasts", neon.quota),
+    ProjectControl("root_branches", "Room for a restore and its undo", caps.root_branches),
+    ProjectControl("branches", "Room for copies", caps.branches),
+    ProjectControl("orphans", "Nothing of ours without a row", leftovers.orphans),
+    ProjectControl("owned", "Everything of ours is there", leftovers.missing),
+    ProjectControl("preserved", "Kept states are not forgotten", leftovers.preserved),
+    ProjectControl("storage", "Storage grows as usual", storage.growth),
+)
+BRANCH_CONTROLS: tuple[BranchControl, ...] = (
+    BranchControl("restorable", "Can be restored in place", branch.restorable),
+    BranchControl("history", "Far enough back in time", history.window),
+    BranchControl("schedule", "Backup schedule as declared", schedule.as_declared),
+    BranchControl("snapshot", "Newest scheduled snapshot in time", schedule.newest_scheduled),
+    BranchControl("compute", "Takes connections", computes.writable),
+    BranchControl("drill", "Proven by a drill", drills.last_good),
+)
+PORTAL_CONTROLS: tuple[PortalControl, ...] = (
+    PortalControl("worker", "The worker runs", portal.worker),
+    PortalControl("messages", "Messages arrive", portal.messages),
+)
+#: Name of each control and its title.
+TITLES: dict[str, str] = {
+    **{each.name: each.title for each in PROJECT_CONTROLS},
+    **{each.name: each.title for each in BRANCH_CONTROLS},
+    **{each.name: each.title for each in PORTAL_CONTROLS},
+    OUTSIDE: "Nothing was changed behind the portal's back",
+    UNKNOWN: "The monitor can tell",
+}
