@@ -38,7 +38,7 @@ _BEGIN = f"""
     SET LOCAL extra_float_digits = 1;
     SET LOCAL bytea_output = 'hex';
     SET LOCAL lc_monetary = 'C';
-    SET LOCAL max_parallel_workers_per_gather = 0;
+    SET LOCAL max_parallel_workers_per_gather = {{workers}};
     SAVEPOINT question"""
 
 Query = sql.SQL | sql.Composed | str
@@ -130,13 +130,16 @@ class Watchdog:
 
 
 @contextmanager
-def open_snapshot(dsn: Dsn, budget: Budget) -> Iterator[Snapshot]:
-    """Connects and begins the snapshot. Raises DatabaseUnreachable."""
+def open_snapshot(dsn: Dsn, budget: Budget, *, parallel_workers: int = 0) -> Iterator[Snapshot]:
+    """Connects and begins the snapshot. Raises DatabaseUnreachable.
+
+    `parallel_workers`: how many more processes of the server may work on one question; for copies that serve nobody.
+    """
     connection = connect(dsn)
     watchdog = Watchdog(connection, budget.left_seconds() + GRACE_SECONDS)
     try:
         with named_errors():
-            connection.execute(_BEGIN.encode())
+            connection.execute(_BEGIN.format(workers=parallel_workers).encode())
         yield Snapshot(connection, budget)
     finally:
         watchdog.end()

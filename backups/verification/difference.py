@@ -110,7 +110,7 @@ def compare_slice(pair: Pair, slicing: Slicing, claims: Claims) -> Difference:
     """Compares one slice. Raises OutOfTime, NotReadable, DatabaseUnreachable."""
     part = condition(pair.table, slicing, pair.bounds() if slicing.of > 1 else None)
     seed = secrets.randbits(62)
-    at_point, branch = _ask_both(pair, _point_buckets(pair, part, seed), _branch_buckets(pair, part, seed, claims))
+    at_point, branch = ask_both(pair, _point_buckets(pair, part, seed), _branch_buckets(pair, part, seed, claims))
     counted = Difference(
         at_point=_total(row[1] for row in at_point),
         settled=_total(row[1] for row in branch),
@@ -129,7 +129,7 @@ def _compare_rows(pair: Pair, part: sql.Composable, seed: int, buckets: set[int]
     if len(buckets) < BUCKETS // 2:
         in_buckets = sql.SQL("({} & {})::int = ANY ({})").format(key_hash(pair.table), BUCKETS - 1, sorted(buckets))
         part = joined([part, in_buckets], " AND ")
-    point, branch = _ask_both(pair, _point_rows(pair, part, seed), _branch_rows(pair, part, seed))
+    point, branch = ask_both(pair, _point_rows(pair, part, seed), _branch_rows(pair, part, seed))
     missing = Counter(point)
     missing.subtract((key, row) for key, row, fresh in branch if not fresh)
     fresh_keys = {key for key, _, fresh in branch if fresh} if pair.table.key else set()
@@ -142,7 +142,7 @@ def _compare_rows(pair: Pair, part: sql.Composable, seed: int, buckets: set[int]
     )
 
 
-def _ask_both(pair: Pair, of_point: sql.Composed, of_branch: sql.Composed) -> tuple[list[Row], list[Row]]:
+def ask_both(pair: Pair, of_point: sql.Composed, of_branch: sql.Composed) -> tuple[list[Row], list[Row]]:
     """Two servers work at the same time."""
     with ThreadPoolExecutor(max_workers=1) as other:
         at_point = other.submit(pair.point.rows, of_point)

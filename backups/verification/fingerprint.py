@@ -6,12 +6,13 @@ Sums of parts of a table add up to that of the table. See docs/adr/0011-fingerpr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from backups.verification.catalog import Table
-from backups.verification.connection import Snapshot, joined
+from backups.verification.connection import Row, Snapshot, joined
 
 _SUM_BITS = 128
 # As a float8 the hash keeps 53 bits and is hashed byte by byte; int8 would be folded to 32 bits, and text is slower.
@@ -131,8 +132,12 @@ def fingerprint_query(table: Table, row_hash: RowHash, seed: int, part: sql.Comp
     return sql.SQL(_SUM).format(hash=row_hash.expression(seed), table=table.identifier, part=part or sql.SQL("true"))
 
 
-def read_fingerprint(
-    snapshot: Snapshot, table: Table, row_hash: RowHash, seed: int, part: sql.Composable | None = None
-) -> Fingerprint:
-    """Raises OutOfTime, NotReadable, DatabaseUnreachable."""
-    return Fingerprint(*map(int, snapshot.row(fingerprint_query(table, row_hash, seed, part))))
+def read_fingerprint(snapshot: Snapshot, table: Table, row_hash: RowHash, seed: int) -> Fingerprint:
+    """Of the whole table. Raises OutOfTime, NotReadable, DatabaseUnreachable."""
+    return fingerprint_of(snapshot.rows(fingerprint_query(table, row_hash, seed)))
+
+
+def fingerprint_of(answer: Sequence[Row]) -> Fingerprint:
+    """The answer to `fingerprint_query`."""
+    rows, total = answer[0]
+    return Fingerprint(int(rows), int(total))

@@ -36,9 +36,9 @@ class Slicing:
         return finer if finer.of <= MOST_SLICES else None
 
 
-def slicing_for(rows: int, *, rows_per_slice: int = ROWS_PER_SLICE) -> Slicing:
+def slicing_for(rows: int, *, rows_per_slice: int | None = None) -> Slicing:
     of = 1
-    while rows / of > rows_per_slice and of < MOST_SLICES:
+    while rows / of > (rows_per_slice or ROWS_PER_SLICE) and of < MOST_SLICES:
         of *= FINER
     return Slicing(0, of)
 

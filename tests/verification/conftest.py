@@ -13,6 +13,7 @@ import pytest
 from backups.verification import connection
 from demo import seed
 from neon_sandbox.binaries import Tools, prepare
+from neon_sandbox.ownership import owned
 from neon_sandbox.testing import temporary_state_dir
 from tests.verification.story import Story
 from tests.verification.timeline import Timeline, make_template
@@ -45,7 +46,10 @@ ODD_TABLES = """
 @pytest.fixture(scope="session")
 def tools() -> Iterator[Tools]:
     with temporary_state_dir() as directory:
-        yield prepare(directory / "state")
+        found = prepare(directory / "state")
+        # A warden stops the servers if this process is killed.
+        with owned(directory, found.home):
+            yield found
 
 
 @pytest.fixture(scope="session")

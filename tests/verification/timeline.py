@@ -47,7 +47,7 @@ class Timeline:
     def __init__(self, tools: Tools, template: Path, home: Path, **settings: str) -> None:
         self.tools = tools
         self.template = template
-        self.home = tools.make_dir(home)
+        self.home = home
         self.settings = settings
         self.nodes: list[Node] = []
         self._numbers = itertools.count(1)
@@ -99,7 +99,8 @@ class Timeline:
         return new.execute("SELECT clock_timestamp()")[0][0]
 
     def _node(self, path: list[Path] | None = None) -> Node:
-        home = self.tools.make_dir(self.home / f"n{next(self._numbers)}")
+        # Beside each other: the warden looks one level below the directory that it guards.
+        home = self.tools.make_dir(self.home.with_name(f"{self.home.name}-{next(self._numbers)}"))
         self.tools.run(["cp", "-a", "--reflink=auto", str(self.template), str(home / "data")])
         cluster = Cluster(home / "data", free_port(), self.tools)
         node = Node(cluster, self.tools.make_dir(home / "wal"), path or [])
@@ -138,7 +139,7 @@ class Timeline:
 
 def make_template(tools: Tools, home: Path, fill: Callable[[str], object], *, next_xid: int | None = None) -> Path:
     """A stopped cluster with the database, filled by `fill(dsn)`; every timeline starts as its copy."""
-    cluster = Cluster(tools.make_dir(home) / "template", free_port(), tools)
+    cluster = Cluster(tools.make_dir(home) / "data", free_port(), tools)
     cluster.initdb(password=PASSWORD)
     if next_xid is not None:
         _set_next_xid(cluster, next_xid)
