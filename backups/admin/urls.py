@@ -5,8 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from backups.admin import display, look, notification, overview, project
-from backups.admin.drill import action, acts, exercise, report
-from backups.admin.drill import overview as drill_overview
+from backups.admin.drill import urls as drill_urls
 from backups.admin.restore import filing, request, resolve, start, vote
 
 app_name = "ops"
@@ -36,16 +35,7 @@ urlpatterns = [
     path("looks/<int:pk>/", look.show, name="look"),
     path("looks/<int:pk>/live/", look.live, name="look-live"),
     path("looks/<int:pk>/close/", look.close, name="look-close"),
-    path("drills/", drill_overview.drills, name="drills"),
-    path("drills/new/", exercise.new, name="drill-new"),
-    path("drills/<int:pk>/", report.show, name="drill"),
-    path("drills/<int:pk>/live/", report.live, name="drill-live"),
-    path("drills/<int:pk>/edit/", exercise.edit, name="drill-edit"),
-    path("drills/<int:pk>/add/<slug:what>/", acts.add, name="drill-add"),
-    path("drills/<int:pk>/sign/", acts.sign, name="drill-sign"),
-    path("drills/<int:pk>/participants/<int:participant>/take-off/", exercise.take_off, name="drill-take-off"),
-    path("drills/<int:pk>/files/<int:file>/", exercise.file, name="drill-file"),
-    path("actions/<int:pk>/", action.show, name="action"),
+    *drill_urls.urlpatterns,
     path("projects/", project.projects, name="projects"),
     path("projects/new/", project.connect, name="connect"),
     path("projects/<int:pk>/check/", project.check, name="check"),

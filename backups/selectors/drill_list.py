@@ -60,6 +60,16 @@ def missed_between(begins: dt.datetime, ends: dt.datetime) -> list[DrillSlot]:
     return list(found.select_related("plan__branch__project").order_by("due_at"))
 
 
+def drills_of_plan(plan: DrillPlan) -> list[Drill]:
+    """The newest drills of the plan, open ones too."""
+    return list(_shown(Drill.objects.filter(plan=plan)).order_by("-pk")[:12])
+
+
+def missed_of_plan(plan: DrillPlan) -> QuerySet[DrillSlot]:
+    """The newest planned times that passed without a drill."""
+    return DrillSlot.objects.filter(plan=plan, state="missed").order_by("-due_at")[:12]
+
+
 def active_plans() -> QuerySet[DrillPlan]:
     """Plans in use, by branch and name."""
     found = DrillPlan.objects.filter(is_active=True).select_related("branch__project")

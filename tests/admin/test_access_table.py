@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from backups.models import EnvironmentProposal, LedgerEvent
-from tests.support.drills import ExerciseScene
+from tests.support.drills import ExerciseScene, plan_of
 from tests.support.scenes import Scenes
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +54,12 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:drill-sign": {"GET": {BOB}, "POST": {BOB}},
     "ops:drill-take-off": {"POST": {ALICE, BOB}},
     "ops:drill-file": {"GET": EVERYBODY},
+    "ops:drill-cancel": {"POST": {ALICE}},
+    "ops:plan-new": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:plan": {"GET": EVERYBODY},
+    "ops:plan-edit": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:plan-retire": {"POST": {ALICE, BOB}},
+    "ops:plan-run": {"POST": {ALICE}},
     "ops:action": {"GET": EVERYBODY, "POST": EVERYBODY},
     "ops:projects": {"GET": EVERYBODY},
     "ops:project": {"GET": EVERYBODY},
@@ -133,6 +139,9 @@ def _of_drills(people, branch) -> dict[str, tuple[Any, ...]]:
     found |= dict.fromkeys(("ops:drill", "ops:drill-live", "ops:drill-edit", "ops:drill-sign"), (made.drill.pk,))
     found["ops:drill-add"] = (made.drill.pk, "finding")
     found["ops:drill-take-off"] = (made.drill.pk, made.participant.pk)
+    plan = plan_of(branch)
+    found |= dict.fromkeys(("ops:plan", "ops:plan-edit", "ops:plan-retire", "ops:plan-run"), (plan.pk,))
+    found |= {"ops:plan-new": (), "ops:drill-cancel": (made.drill.pk,)}
     found["ops:drill-file"] = (made.drill.pk, made.file.pk)
     return found
 

@@ -50,7 +50,9 @@ def show(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
 
 
 def _get(pk: int) -> CorrectiveAction:
-    found = CorrectiveAction.objects.select_related("drill__project", "restore_request__branch__project", "proof")
+    found = CorrectiveAction.objects.select_related(
+        "drill__project", "restore_request__branch__project", "record", "proof"
+    )
     action = found.filter(pk=pk).first()
     if action is None:
         raise Http404
@@ -79,4 +81,6 @@ def _cause(action: CorrectiveAction) -> tuple[str, str]:
         return action.drill.reference, reverse("ops:drill", args=[action.drill_id])
     if action.restore_request is not None:
         return action.restore_request.reference, reverse("ops:request", args=[action.restore_request_id])
+    if action.record is not None:
+        return action.record.reference, reverse("ops:queue")
     raise ValueError("An action belongs to a drill or to a restore.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from backups.admin.access import for_people_who_may
 from backups.admin.drill import calendar, words
@@ -30,6 +32,10 @@ from backups.selectors.drill_list import (
     open_drills,
 )
 from backups.selectors.project import governed_branches
+from backups.services.drill.schedule import times_after
+
+#: Each 15 minutes for a month; what is planned more often is said to be planned that often, day by day.
+MOST_TIMES_A_MONTH = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,10 @@ def _entries(
 ) -> Iterator[calendar.Entry]:
     yield from calendar.entries_of_drills(drills_between(month.begins, month.ends))
     yield from calendar.entries_of_missed(missed_between(month.begins, month.ends))
+    for plan in plans:
+        begins = max(now, month.begins)
+        times = takewhile(lambda at: at < month.ends, islice(times_after(plan, begins), MOST_TIMES_A_MONTH))
+        yield from calendar.entries_to_come(plan.name, times, reverse("ops:plan", args=[plan.pk]))
     yield from calendar.entries_of_fading((row.branch, row.standing) for row in branches)
 
 

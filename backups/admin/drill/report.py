@@ -17,11 +17,13 @@ from backups.admin.progress import Progress, elapsed, progress_of
 from backups.admin.restore.blocks import Band, band_of
 from backups.admin.words import OUTCOME, OUTCOME_TONE, SCENARIO
 from backups.domain.drill import DrillState, DrillType, FindingSeverity, PointChoice
+from backups.domain.drill_actions import DrillAction
 from backups.domain.execution import CheckOutcome, Purpose
 from backups.domain.people import Actor, Capability
 from backups.domain.policy import Environment
 from backups.domain.restore import Scenario
 from backups.models import CheckResult, Drill, Execution
+from backups.selectors.drill_actions import allowed_on_drill
 from backups.selectors.drill_report import DrillReport, drill_report, find_drill, run_of
 from backups.selectors.progress import usual_times
 from backups.services.corrective_action import may_change, reference_of
@@ -62,7 +64,11 @@ def report_context(report: DrillReport, actor: Actor) -> dict[str, Any]:
         | _measured(report)
         | _people(report, actor)
         | moving_context(report.drill, report.run)
-        | {"offered": offered(actor, report.drill), "can_read_ledger": actor.may(Capability.READ_LEDGER)}
+        | {
+            "offered": offered(actor, report.drill),
+            "may_cancel": DrillAction.CANCEL_DRILL in allowed_on_drill(actor, report.drill),
+            "can_read_ledger": actor.may(Capability.READ_LEDGER),
+        }
     )
 
 
@@ -133,7 +139,7 @@ def _shown_check(check: CheckResult, statements: dict[str, str]) -> dict[str, An
         "tone": tone,
         "words": OUTCOME[outcome] if outcome else "Not made",
         "icon": words.OUTCOME_ICON[tone],
-        "statement": statements.get(check.title, ""),
+        "statement": check.figures.get("statement") or statements.get(check.title, ""),
     }
 
 

@@ -53,6 +53,13 @@ def cron_problem(expression: str) -> str:
     return "" if first is not None else "No day ever fits these fields."
 
 
+def cron_words(expression: str) -> str:
+    """`At 03:00 on Monday`; empty for what `cron_problem` objects to."""
+    if cron_problem(expression):
+        return ""
+    return str(CronSim(expression, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).explain())
+
+
 def _cron_times(expression: str, after: dt.datetime) -> Iterator[dt.datetime]:
     try:
         return iter(CronSim(expression, after.astimezone(dt.UTC)))

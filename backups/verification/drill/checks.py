@@ -103,6 +103,8 @@ _CHECKS: dict[str, _Check] = {
 }  # fmt: skip
 #: Every code that a pack may require or leave out.
 CODES = tuple(_CHECKS)
+#: The same with the words that a plan's page shows for each.
+CHECK_TITLES = {code: check.title for code, check in _CHECKS.items()}
 
 
 def plan_checks(target: DrillTarget) -> list[PlannedCheck]:
