@@ -95,7 +95,11 @@ def test_what_cannot_be_used_stands_beside_its_field_and_nothing_is_stored(alice
 
 @pytest.mark.parametrize(
     ("statement", "sentence"),
-    [("", "Write one statement"), ("DELETE FROM medication_logs", "may only read"), ("SELECT 1; SELECT 2", "more than one")],
+    [
+        ("", "Write one statement"),
+        ("DELETE FROM medication_logs", "may only read"),
+        ("SELECT 1; SELECT 2", "more than one"),
+    ],
 )
 def test_a_check_that_cannot_be_used_is_refused_in_its_own_row(alice, main, statement, sentence):
     answer = alice.post(reverse("ops:plan-new"), typed(main, **{"check-0-statement": statement}))
@@ -162,5 +166,5 @@ def test_the_calendar_looks_ahead(alice, main):
 def test_auditors_read_plans_and_change_nothing(people, log_in, main):
     plan = plan_of(main)
     answer = log_in(people.dana).get(reverse("ops:plan", args=[plan.pk]))
-    assert "<form method=\"post\" action=\"/drills/" not in answer.content.decode()
+    assert '<form method="post" action="/drills/' not in answer.content.decode()
     assert "An engineer runs drills" in text_of(answer)
