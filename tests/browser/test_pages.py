@@ -76,6 +76,7 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         ("project", erin, f"/projects/{scenes.project.pk}/"),
         ("environment", erin, f"/branches/{branch.pk}/environment/"),
         ("proposal", bob, f"/proposals/{proposal.pk}/"),
+        ("alerts", erin, "/notifications/"),
         ("password", bob, "/password_change/"),
     ]
 

@@ -127,6 +127,20 @@ def leave_without_farewell(handler: Any, receiver: Receiver) -> None:
         handler.wfile.write(b"250 fine\r\n")
 
 
+def leave_without_answer(handler: Any, receiver: Receiver) -> None:
+    """Takes the mail and goes away before saying so."""
+    handler.wfile.write(b"220 ready\r\n")
+    while line := handler.rfile.readline():
+        if line.split(b" ")[0].strip().upper() == b"DATA":
+            handler.wfile.write(b"354 go on\r\n")
+            lines = []
+            while (text := handler.rfile.readline()) != b".\r\n":
+                lines.append(text.decode())
+            receiver.mails.append("".join(lines))
+            return
+        handler.wfile.write(b"250 fine\r\n")
+
+
 def drip_greeting(handler: Any, receiver: Receiver) -> None:
     receiver.drip(handler.wfile.write, b"220-slow\r\n")
 

@@ -8,6 +8,7 @@ import email
 import json
 import ssl
 import time
+from dataclasses import replace
 from email.message import Message
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,8 +26,10 @@ from backups.models import Channel
 from backups.services.notification.channels import send
 from backups.services.notification.errors import NotDelivered
 from backups.services.notification.letter import Letter
+from backups.services.notification.pagerduty import pagerduty_event
 from backups.services.notification.post import post
 from backups.services.notification.signature import signature_headers
+from backups.services.notification.slack import slack_message
 from tests.services.notification import receivers
 from tests.services.notification.conftest import SECRET
 from tests.services.notification.receivers import answer, http_receiver, smtp_receiver
@@ -66,10 +69,57 @@ def test_slack_gets_the_sentence_and_a_link_and_rings_nobody(settings):
         settings.SLACK_WEBHOOK_URL = receiver.address
         send(Channel.SLACK, LETTER)
     [got] = receiver.posts
-    text = json.loads(got.body)["text"]
+    assert got.headers["x-message-id"] == "msg_12"
+    message = json.loads(got.body)
+    text = message["text"]
     assert text.endswith("<https://ops.example.org/restores/1/|Open R-0001>")
     assert "&lt;!channel&gt; &amp; Co" in text
-    assert "<!" not in text
+    assert "<!" not in got.body.decode()
+
+
+def test_slacks_blocks_have_a_link_and_nothing_that_acts():
+    header, section, actions, context = slack_message(LETTER)["blocks"]
+    assert header["text"] == {"type": "plain_text", "text": "CRITICAL R-0001: votes wanted", "emoji": False}
+    assert [field["text"] for field in section["fields"]] == [
+        "*About*\nrequest R-0001",
+        "*Severity*\ncritical",
+        "*Project*\ncalm-river-12345678",
+        "*World*\nsandbox, not real",
+    ]
+    [button] = actions["elements"]
+    assert button["url"] == "https://ops.example.org/restores/1/"
+    assert "value" not in button, "nothing that an answer could act on"
+    assert "msg_12" in context["elements"][0]["text"]
+    assert "Nobody can vote from here" in context["elements"][0]["text"]
+
+
+def test_the_end_of_a_trouble_looks_like_one():
+    over = replace(LETTER, resolves=True, topic="finding.closed", reference="F-7" + "7" * 200)
+    header, section, *_ = slack_message(over)["blocks"]
+    assert not header["text"]["text"].startswith("CRITICAL")
+    assert len(header["text"]["text"]) <= 150
+    assert "*Severity*\nresolved" in [field["text"] for field in section["fields"]]
+    assert pagerduty_event(over)["event_action"] == "resolve"
+
+
+@pytest.mark.parametrize("kind", ["trigger", "acknowledge", "resolve"])
+def test_pagerduty_knows_the_incident_by_its_subject(kind):
+    letter = {
+        "trigger": LETTER,
+        "acknowledge": replace(LETTER, topic="finding.acknowledged"),
+        "resolve": replace(LETTER, resolves=True),
+    }[kind]
+    event = pagerduty_event(letter)
+    assert (event["event_action"], event["dedup_key"]) == (kind, "testserver/request:R-0001")
+    assert len(pagerduty_event(replace(letter, subject_key="x" * 300))["dedup_key"]) <= 255
+
+
+def test_an_answer_that_is_not_pagerdutys_is_no_delivery(settings):
+    settings.PAGERDUTY_ROUTING_KEY = "key"
+    with http_receiver(answer(200, b"<html>Please log in</html>")) as receiver:
+        settings.PAGERDUTY_URL = receiver.address
+        with pytest.raises(NotDelivered, match="not as PagerDuty does"):
+            send(Channel.PAGERDUTY, LETTER)
 
 
 def test_the_webhook_is_signed_so_that_a_receiver_can_tell_who_sent_it(settings):
