@@ -22,6 +22,7 @@ _SECRETS = [
     ),
     re.compile(r"(?P<keep>https://hooks\.slack\.com/)[^\s\"']+", re.IGNORECASE),
     re.compile(r"(?P<keep>\b)(?:napi|neon_api_key|npg)_[A-Za-z0-9]{8,}"),
+    re.compile(r"(?P<keep>\bccops_[a-z0-9]{8}_)[A-Za-z0-9_-]{20,}"),
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from backups.admin import display, look, notification, overview, project
+from backups.admin.afterwards import urls as afterwards_urls
 from backups.admin.drill import urls as drill_urls
 from backups.admin.restore import filing, request, resolve, start, vote
 
@@ -36,6 +37,7 @@ urlpatterns = [
     path("looks/<int:pk>/live/", look.live, name="look-live"),
     path("looks/<int:pk>/close/", look.close, name="look-close"),
     *drill_urls.urlpatterns,
+    *afterwards_urls.urlpatterns,
     path("projects/", project.projects, name="projects"),
     path("projects/new/", project.connect, name="connect"),
     path("projects/<int:pk>/check/", project.check, name="check"),

@@ -20,6 +20,7 @@ MAX_TEXT_CHARACTERS = 10_000
 _SECRETS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a Neon API key", re.compile(r"\bnapi_[A-Za-z0-9]{8,}")),
     ("a Neon database password", re.compile(r"\bnpg_[A-Za-z0-9]{8,}")),
+    ("a token of this portal", re.compile(r"\bccops_[a-z0-9]{8}_[A-Za-z0-9_-]{20,}")),
     ("a connection string with a password", re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@]+:[^\s@]+@", re.IGNORECASE)),
     ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
     ("a Slack webhook address", re.compile(r"hooks\.slack\.com/services/\S+", re.IGNORECASE)),
