@@ -1,7 +1,7 @@
 """The fingerprint of a table: how many rows, and the sum of a 64-bit hash of each.
 
 It does not depend on the order of rows. Sums, not XOR: equal rows add up where they would cancel each other out.
-Sums of parts of a table add up to that of the table. See docs/adr/0011-fingerprint-of-a-table.md.
+Sums of parts of a table add up to that of the table. See docs/adr/0013-what-a-drill-checks.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a drill checks on a copy at a point, over psycopg. See docs/adr/0011-fingerprint-of-a-table.md."""
+"""What a drill checks on a copy at a point, over psycopg. See docs/adr/0013-what-a-drill-checks.md."""
 
 from __future__ import annotations
 
