@@ -243,6 +243,8 @@ TOKEN_CALLS_PER_MINUTE = int(number("TOKEN_CALLS_PER_MINUTE", 30))
 DRILL_YIELD_SECONDS = number("DRILL_YIELD_SECONDS", 2)
 # Drills stay this far from both ends of the history: Neon needs a moment for what was just written.
 DRILL_POINT_MARGIN_SECONDS = number("DRILL_POINT_MARGIN_SECONDS", 5)
+# How often Neon's list of branches is compared with the drills that there were.
+DRILL_RECONCILE_SECONDS = number("DRILL_RECONCILE_SECONDS", 10 * 60)
 
 WORKER_WAKE_SECONDS = number("WORKER_WAKE_SECONDS", 1)
 WORKER_HEARTBEAT_SECONDS = number("WORKER_HEARTBEAT_SECONDS", 5)
@@ -261,6 +263,9 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.look.close_due_looks": _SLOWER,
     "backups.services.dispose.dispose_due_branches": _SLOWER,
     "backups.services.drill.planner.plan_due_drills": _SLOWER,
+    "backups.services.drill.reap.close_lost_drills": _SLOWER,
+    "backups.services.drill.reap.ask_for_reconciliation": DRILL_RECONCILE_SECONDS,
+    "backups.services.canary_beat.beat_due_canaries": WORKER_WAKE_SECONDS,
     "backups.services.afterwards.observing.put_due_looks": _SLOWER,
     "backups.services.safety_copy.schedule.make_due_copies": _SLOWER,
     "backups.services.safety_copy.prune.prune_due_copies": _SLOWER,

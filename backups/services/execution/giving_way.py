@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backups.domain.execution import Purpose
-from backups.models import Execution, RestoreRequest
+from backups.models import Execution, Project, RestoreRequest
 from backups.neon.calls import HoldBack
 from backups.selectors.restore import governing_requests
 
@@ -15,11 +15,14 @@ def production_request(execution: Execution) -> RestoreRequest | None:
 
 def held_back_by_production(execution: Execution) -> HoldBack | None:
     """What a drill's connection to Neon asks before each call, those that wait for operations included."""
-    if execution.purpose != Purpose.DRILL:
-        return None
+    return hold_back_for(execution.project) if execution.purpose == Purpose.DRILL else None
+
+
+def hold_back_for(project: Project) -> HoldBack:
+    """A sentence while a production request of the project is approved or running."""
 
     def why() -> str:
-        request = production_request(execution)
+        request = governing_requests(project).first()
         return "" if request is None else f"{request.reference} restores production"
 
     return why
