@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,7 +35,7 @@ class Subject:
     a finding that opens again is a new row with a new reference, but the same subject, so give it the control, branch
     and code. Messages of one subject are delivered in order, and PagerDuty keeps one incident for it.
     `project` is Neon's id of the project, if there is one; `is_sandbox` says whether that is a sandbox, None when
-    there is no project. Raises ValueError for a reference or identity that could not be an id in the ledger.
+    there is no project. Raises ValueError for a reference that could not be an id in the ledger.
     """
 
     kind: SubjectKind
@@ -46,13 +47,14 @@ class Subject:
     def __post_init__(self) -> None:
         if not _REFERENCE.fullmatch(self.reference):
             raise ValueError("The reference of a subject is a short id without spaces.")
-        if len(self.key) > _MAX_KEY_CHARACTERS or not self.key.isprintable():
-            raise ValueError("The identity of a subject is too long or not printable.")
 
     @property
     def key(self) -> str:
-        """The same for every message about the same thing."""
-        return f"{self.kind.value}:{self.identity or self.reference}"
+        """The same for every message about the same thing. Names from elsewhere may be long or odd: then a hash."""
+        key = f"{self.kind.value}:{self.identity or self.reference}"
+        if len(key) <= _MAX_KEY_CHARACTERS and key.isprintable():
+            return key
+        return f"{self.kind.value}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 class Control(StrEnum):

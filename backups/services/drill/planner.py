@@ -7,17 +7,21 @@ import datetime as dt
 from django.db import transaction
 
 from backups.domain.drill import ScheduleKind
+from backups.domain.notification import Control
 from backups.models import DrillPlan
 from backups.selectors.clock import database_now
 from backups.services.drill.schedule import times_after
 from backups.services.drill.slots import settle_slots
+from backups.services.notification.heartbeat import beat
 
 
 def plan_due_drills() -> int:
     """Settles what is due in every plan; returns how many plans had something. Harmless in any number at once."""
     now = database_now()
     scheduled = DrillPlan.objects.filter(is_active=True).exclude(schedule_kind=ScheduleKind.BY_HAND)
-    return sum(_settle(plan.pk) for plan in scheduled.order_by("pk") if _is_due(plan, now))
+    settled = sum(_settle(plan.pk) for plan in scheduled.order_by("pk") if _is_due(plan, now))
+    beat(Control.DRILLS)
+    return settled
 
 
 def _is_due(plan: DrillPlan, now: dt.datetime) -> bool:

@@ -122,10 +122,20 @@ def test_a_long_text_is_cut_to_one_line():
     assert text.isprintable()
 
 
-@pytest.mark.parametrize(("reference", "identity"), [("two words", ""), ("", ""), ("F-1", "x" * 200), ("F-1", "a\nb")])
-def test_a_subject_is_named_by_an_id(reference, identity):
+@pytest.mark.parametrize("reference", ["two words", "", "x" * 101, "F-1\n"])
+def test_a_subject_is_named_by_an_id(reference):
     with pytest.raises(ValueError, match="subject"):
-        Subject(SubjectKind.FINDING, reference, identity=identity)
+        Subject(SubjectKind.FINDING, reference)
+
+
+@pytest.mark.parametrize("odd", ["x" * 400, "branch\nwith a line break", "zero\x00byte"])
+def test_names_from_elsewhere_make_a_usable_identity(odd):
+    subject = Subject(SubjectKind.FINDING, "F-1", identity=odd)
+    assert len(subject.key) <= 200
+    assert subject.key.isprintable()
+    assert subject.key != Subject(SubjectKind.FINDING, "F-1", identity=odd + "!").key
+    assert say(Topic.FINDING_OPENED, "1", subject) == 1
+    assert say(Topic.FINDING_OPENED, "2", subject) == 0, "the same trouble, so it is damped"
 
 
 def test_a_rolled_back_change_tells_nobody():
