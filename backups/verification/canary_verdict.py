@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backups.domain.execution import CheckOutcome
-from backups.verification.canary import Beat
-
-#: A canary commits at most this long after the time that it carries: its statement may take two seconds.
-COMMIT_MARGIN = dt.timedelta(seconds=3)
+from backups.verification.canary import COMMIT_MARGIN, Beat
 
 
 @dataclass(frozen=True, slots=True)

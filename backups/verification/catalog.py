@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from backups.verification import canary
 from backups.verification.connection import Snapshot
 
 #: Columns by these names are filled when a row is written, so a time in them says when that was.
@@ -16,8 +17,8 @@ WRITE_TIME_NAMES = frozenset(
     | {"creation_time", "update_time", "last_modified", "inserted_at", "logged_at", "recorded_at", "changed_at"}
     | {"applied"}  # Django's table of migrations
 )
-# Schemas that are not the customer's: PostgreSQL's, and the ones that Neon keeps for itself.
-_FOREIGN_SCHEMAS = ["pg_catalog", "information_schema", "pg_toast", "neon", "neon_migration"]
+# Schemas that are not the customer's: PostgreSQL's, the ones that Neon keeps for itself, and our canary's.
+_FOREIGN_SCHEMAS = ["pg_catalog", "information_schema", "pg_toast", "neon", "neon_migration", canary.SCHEMA]
 _INTEGER_TYPES = frozenset({"smallint", "integer", "bigint"})
 
 _TABLES = """

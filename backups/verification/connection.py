@@ -38,7 +38,11 @@ _BEGIN = f"""
     SET LOCAL extra_float_digits = 1;
     SET LOCAL bytea_output = 'hex';
     SET LOCAL lc_monetary = 'C';
-    SET LOCAL max_parallel_workers_per_gather = {{workers}};
+    SET LOCAL max_parallel_workers_per_gather = 0;
+    SAVEPOINT question"""
+_BEGIN_ALONE = f"""{_BEGIN.removesuffix("SAVEPOINT question")}
+    SET LOCAL max_parallel_workers_per_gather = 2;
+    SET LOCAL work_mem = '32MB';
     SAVEPOINT question"""
 
 Query = sql.SQL | sql.Composed | str
@@ -130,16 +134,16 @@ class Watchdog:
 
 
 @contextmanager
-def open_snapshot(dsn: Dsn, budget: Budget, *, parallel_workers: int = 0) -> Iterator[Snapshot]:
+def open_snapshot(dsn: Dsn, budget: Budget, *, serves_nobody: bool = False) -> Iterator[Snapshot]:
     """Connects and begins the snapshot. Raises DatabaseUnreachable.
 
-    `parallel_workers`: how many more processes of the server may work on one question; for copies that serve nobody.
+    `serves_nobody`: questions may take more of the server than on one that people wait for.
     """
     connection = connect(dsn)
     watchdog = Watchdog(connection, budget.left_seconds() + GRACE_SECONDS)
     try:
         with named_errors():
-            connection.execute(_BEGIN.format(workers=parallel_workers).encode())
+            connection.execute((_BEGIN_ALONE if serves_nobody else _BEGIN).encode())
         yield Snapshot(connection, budget)
     finally:
         watchdog.end()

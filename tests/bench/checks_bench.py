@@ -15,7 +15,6 @@ from backups.verification import Dsn
 from backups.verification.catalog import read_tables
 from backups.verification.connection import Budget, open_snapshot
 from backups.verification.drill import DrillTarget, plan_checks
-from backups.verification.drill.content import PARALLEL_WORKERS
 from backups.verification.fingerprint import Fingerprint, read_fingerprint, read_row_hash
 from demo import seed
 from neon_sandbox.plain import PlainPostgres
@@ -68,7 +67,7 @@ def _fingerprint(server: PlainPostgres, rounds: int) -> Figure:
 
 
 def _read(url: str) -> Fingerprint:
-    with open_snapshot(Dsn(url), Budget(60), parallel_workers=PARALLEL_WORKERS) as snapshot:
+    with open_snapshot(Dsn(url), Budget(60), serves_nobody=True) as snapshot:
         table = read_tables(snapshot)["public.t"]
         found = read_fingerprint(snapshot, table, read_row_hash(snapshot, table), seed=7)
     if found.rows != ROWS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backups.verification.canary import Beat, ensure_canary, known_around, read_beats, write_beat
+from backups.verification.canary import Beat, ensure_canary, in_history, known_around, read_beats, write_beat
 from backups.verification.canary_verdict import CanaryVerdict, judge
 from backups.verification.drill.checks import CODES, plan_checks, run_check
 from backups.verification.drill.own_check import Operator, OwnCheck, problems_of_expectation
@@ -20,6 +20,7 @@ __all__ = [
     "OwnCheck",
     "PlannedCheck",
     "ensure_canary",
+    "in_history",
     "judge",
     "known_around",
     "plan_checks",

@@ -26,7 +26,15 @@ from backups.verification.drill import (
     rows,
     tables,
 )
-from backups.verification.drill.pack import READING_CODE, CheckVerdict, DrillTarget, PlannedCheck, spec_of
+from backups.verification.drill.pack import (
+    READING_CODE,
+    SENTENCE_CHARACTERS,
+    CheckVerdict,
+    DrillTarget,
+    PlannedCheck,
+    spec_of,
+)
+from backups.verification.drill.reading import open_copy
 from backups.verification.errors import DatabaseUnreachable, NotReadable, OutOfTime
 from backups.verification.results import CheckResult, CheckSpec, Unfinished, failed, inconclusive, passed
 from backups.verification.sequences import check_sequences
@@ -68,7 +76,7 @@ def _context(target: DrillTarget) -> CheckContext:
 
 
 def _check_connection(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
-    with open_snapshot(target.copy, budget) as copy:
+    with open_copy(target, budget) as copy:
         version = copy.value("SELECT current_setting('server_version')")
     return passed(spec, "The copy answers on its own connection string.", server_version=version)
 
@@ -78,6 +86,7 @@ _CHECKS: dict[str, _Check] = {
     READING_CODE: _Check("The copy can be read", reading.read_copy),
     "required_tables": _Check("The required tables are there", _of_copy_alone(check_required_tables)),
     "tables_present": _Check("Tables of the source are there", _at_once(tables.check_tables), needs_source=True),
+    "columns_present": _Check("Columns of the source are there", _at_once(tables.check_columns), needs_source=True),
     "point_time": _Check("The copy is at the point", _at_once(point.check_point_time), needs_copy_read=True),
     "newest_row": _Check("Newest row before the point", _at_once(point.check_newest_row), needs_copy_read=True),
     "canary": _Check("Canary of the last minute before the point", _at_once(canary_check.check_canary)),
@@ -111,7 +120,7 @@ def plan_checks(target: DrillTarget) -> list[PlannedCheck]:
     """The checks of this database, in the order in which they must run. Make it once and keep it: rows of a plan stay
     the same while tables come and go. Raises DatabaseUnreachable, OutOfTime."""
     with open_snapshot(target.copy, Budget(PLAN_BUDGET_SECONDS)) as copy:
-        tables_of_copy = [table for table in read_tables(copy).values() if reading.is_compared(table)]
+        tables_of_copy = [table for table in read_tables(copy).values() if not table.is_unlogged]
     plan: list[PlannedCheck] = []
     for code, check in _CHECKS.items():
         if code not in target.pack.left_out and not (code == "canary" and not target.pack.has_canary):
@@ -172,4 +181,4 @@ def _verdict(outcome: Outcome) -> CheckVerdict:
     if isinstance(outcome, Unfinished):
         cursor = {"late": False, "of_check": outcome.cursor}
         return CheckVerdict(None, cursor=cursor, retry_after_seconds=outcome.retry_after_seconds)
-    return CheckVerdict(outcome.outcome, outcome.sentence[:400], outcome.figures)
+    return CheckVerdict(outcome.outcome, outcome.sentence[:SENTENCE_CHARACTERS], outcome.figures)

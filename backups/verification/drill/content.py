@@ -8,11 +8,11 @@ from typing import Any
 from psycopg import sql
 
 from backups.verification.catalog import Table, read_tables
-from backups.verification.connection import Budget, Snapshot, open_snapshot
+from backups.verification.connection import Budget, Snapshot
 from backups.verification.deletions import read_counted
 from backups.verification.difference import Difference, Pair, ask_both, compare_slice
 from backups.verification.drill.pack import DrillTarget
-from backups.verification.drill.reading import open_source, was_settled
+from backups.verification.drill.reading import open_copy, open_source, was_settled
 from backups.verification.drill.rows import deletions_explained, doubt_about_source
 from backups.verification.errors import OutOfTime
 from backups.verification.fingerprint import (
@@ -28,7 +28,6 @@ from backups.verification.slices import Slicing, condition, slicing_for
 
 #: Half of a budget on a small server; where it takes longer, slices become finer.
 ROWS_PER_SLICE = 5_000_000
-PARALLEL_WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def check_content(
     differ, row by row by hashes. A row of the source from before the point that the copy does not hold fails."""
     begun = Progress.from_cursor(cursor) if cursor else _beginning(spec, target)
     with (
-        open_snapshot(target.copy, budget, parallel_workers=PARALLEL_WORKERS) as copy,
+        open_copy(target, budget) as copy,
         open_source(target, budget) as source,
     ):
         on_copy, at_source = read_tables(copy).get(spec.subject), read_tables(source).get(spec.subject)

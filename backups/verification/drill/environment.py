@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 from backups.verification.catalog import read_tables
-from backups.verification.connection import Budget, Snapshot, open_snapshot
+from backups.verification.connection import Budget, Snapshot
 from backups.verification.drill.pack import DrillTarget
-from backups.verification.drill.reading import NEXT_XID, open_source
+from backups.verification.drill.reading import NEXT_XID, open_copy, open_source
 from backups.verification.errors import NotReadable
 from backups.verification.migrations import read_migration_head, read_migration_head_at
 from backups.verification.results import CheckResult, CheckSpec, Unknown, counted, failed, inconclusive, passed
@@ -32,7 +32,7 @@ _ROLE_MAKERS = "SELECT rolname::text, xmin::text::bigint FROM pg_catalog.pg_auth
 
 def check_migration_head(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
     """The newest migration of the copy must be the source's newest as of the point."""
-    with open_snapshot(target.copy, budget) as copy, open_source(target, budget) as source:
+    with open_copy(target, budget) as copy, open_source(target, budget) as source:
         on_copy, at_source = read_migration_head(copy), read_migration_head(source)
         at_point = _head_at(source, target.point_at)
     if isinstance(on_copy, Unknown) or isinstance(at_source, Unknown):
@@ -74,7 +74,7 @@ def _reason(fact: str | Unknown) -> str:
 
 def check_extensions(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
     """By name and version; one that was installed or changed at the source since is named, and is no fault."""
-    with open_snapshot(target.copy, budget) as copy, open_source(target, budget) as source:
+    with open_copy(target, budget) as copy, open_source(target, budget) as source:
         next_xid = as_stored(copy.value(NEXT_XID))
         on_copy, at_source = copy.rows(_EXTENSIONS), source.rows(_EXTENSIONS)
     mine, theirs = {row[0] for row in on_copy if row[1] != _OURS}, {row[0] for row in at_source if row[1] != _OURS}
@@ -91,7 +91,7 @@ def check_extensions(spec: CheckSpec, target: DrillTarget, budget: Budget) -> Ch
 
 def check_roles(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
     """By name, rights and memberships. Passwords are not compared: a copy may rightly have others."""
-    with open_snapshot(target.copy, budget) as copy, open_source(target, budget) as source:
+    with open_copy(target, budget) as copy, open_source(target, budget) as source:
         next_xid = as_stored(copy.value(NEXT_XID))
         on_copy: dict[str, str] = dict(copy.rows(_ROLES))
         at_source: dict[str, str] = dict(source.rows(_ROLES))

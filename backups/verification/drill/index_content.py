@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from backups.verification.connection import Budget, Snapshot, Watchdog, connect, open_snapshot
+from backups.verification.connection import Budget, Snapshot, Watchdog, connect
 from backups.verification.drill.pack import DrillTarget
+from backups.verification.drill.reading import open_copy
 from backups.verification.errors import NotReadable, OutOfTime
 from backups.verification.results import CheckResult, CheckSpec, Unfinished, counted, failed, inconclusive, passed
 from backups.verification.structure import named
@@ -45,6 +46,8 @@ _INDEXES = """
     WHERE i.indisvalid AND i.indisready AND i.indexrelid > {after}
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
     ORDER BY i.indexrelid"""
+_WAYS = ("seqscan", "indexscan", "indexonlyscan", "bitmapscan", "sort", "incremental_sort")
+_BY_TABLE, _BY_INDEX = frozenset({"seqscan", "sort"}), frozenset({"indexscan", "indexonlyscan"})
 _ORDER_WORDS = {0: "", 1: " DESC NULLS LAST", 2: " NULLS FIRST", 3: " DESC"}
 
 
@@ -82,9 +85,10 @@ class _State:
     by: dict[str, int]
     broken: list[str]
     unread: list[str]
+    late: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        return {"last": self.last, "sound": self.sound, "by": self.by, "broken": self.broken, "unread": self.unread}
+        return asdict(self)
 
     def with_result(self, index: Index, *, is_sound: bool | None, by: str = "") -> _State:
         return _State(
@@ -93,7 +97,11 @@ class _State:
             by={**self.by, by: self.by.get(by, 0) + 1} if by else self.by,
             broken=[*self.broken, index.label] if is_sound is False else self.broken,
             unread=[*self.unread, index.label] if is_sound is None else self.unread,
+            late=self.late,
         )
+
+    def with_late(self, index: Index) -> _State:
+        return replace(self, last=index.oid, late=[*self.late, index.label])
 
 
 def check_index_content(
@@ -101,10 +109,10 @@ def check_index_content(
 ) -> CheckResult | Unfinished:
     """With PostgreSQL's own amcheck, which is installed on the copy if it can be; otherwise rows are counted once by
     the index and once without it."""
-    state = _State(**cursor) if cursor else _State(0, 0, {}, [], [])
+    state = _State(**cursor) if cursor else _State(0, 0, {}, [], [], [])
     if cursor is None:
         _install_amcheck(target)
-    with open_snapshot(target.copy, budget) as copy:
+    with open_copy(target, budget) as copy:
         functions: dict[str, str] = dict(copy.rows(_FUNCTIONS))
         indexes = [Index(*row) for row in copy.rows(sql.SQL(_INDEXES).format(after=state.last))]
         for number, index in enumerate(indexes):
@@ -112,7 +120,7 @@ def check_index_content(
                 state = _look_at(copy, index, functions, state)
             except OutOfTime:
                 # If a whole budget was not enough for this one, it is not asked again.
-                return Unfinished(spec, (state if number else state.with_result(index, is_sound=None)).to_json())
+                return Unfinished(spec, (state if number else state.with_late(index)).to_json())
     return _judge(spec, state)
 
 
@@ -156,31 +164,32 @@ def _by_amcheck(copy: Snapshot, index: Index, function: str) -> bool:
 
 def _by_counting(copy: Snapshot, index: Index) -> bool | None:
     """None when the planner does not read by this index, whatever it is told."""
+    _plan_with(copy, _BY_TABLE)
     by_table = copy.value(index.by_table())
-    switches = {
-        "enable_seqscan": "off",
-        "enable_bitmapscan": "off",
-        "enable_sort": "off",
-        "enable_incremental_sort": "off",
-    }
-    settings = ", ".join(f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in switches.items())
-    back = settings.replace("'off'", "'on'")
-    copy.rows(f"SELECT {settings}")
-    try:
-        plan = "\n".join(row[0] for row in copy.rows(sql.SQL("EXPLAIN {}").format(index.in_its_order())))
-        if f"using {index.name} " not in plan.replace('"', "") or "Sort" in plan:
-            return None
-        return bool(copy.value(index.in_its_order()) == by_table)
-    finally:
-        copy.rows(f"SELECT {back}")
+    _plan_with(copy, _BY_INDEX)
+    plan = "\n".join(row[0] for row in copy.rows(sql.SQL("EXPLAIN {}").format(index.in_its_order())))
+    if f"using {index.name} " not in plan.replace('"', "") or "Sort" in plan:
+        return None
+    return bool(copy.value(index.in_its_order()) == by_table)
+
+
+def _plan_with(copy: Snapshot, ways: frozenset[str]) -> None:
+    """Leaves the planner only these ways of reading."""
+    settings = [f"pg_catalog.set_config('enable_{way}', '{'on' if way in ways else 'off'}', true)" for way in _WAYS]
+    copy.rows(f"SELECT {', '.join(settings)}")
 
 
 def _judge(spec: CheckSpec, state: _State) -> CheckResult:
-    figures = {"sound": state.sound, "broken": state.broken, "not_checked": state.unread, "checked_by": state.by}
+    figures = {
+        "sound": state.sound, "broken": state.broken, "not_checked": state.unread, "too_large": state.late,
+        "checked_by": state.by,
+    }  # fmt: skip
     if state.broken:
         return failed(
             spec, f"Does not agree with its table: {named(state.broken)}. Searches by it miss rows.", **figures
         )
+    if state.late:
+        return inconclusive(spec, f"Could not tell: not read in the time allowed: {named(state.late)}.", **figures)
     if state.sound == 0 and state.unread:
         return inconclusive(spec, f"Could not tell: no way to look into {named(state.unread)}.", **figures)
     rest = f"; {len(state.unread)} of other kinds were not looked into: {named(state.unread)}" if state.unread else ""

@@ -7,10 +7,10 @@ from typing import Any
 from psycopg import sql
 
 from backups.verification.catalog import Table, read_tables
-from backups.verification.connection import Budget, Snapshot, joined, open_snapshot
+from backups.verification.connection import Budget, Snapshot, joined
 from backups.verification.constraints import Constraint, Seen, count_breaking, read_constraints
 from backups.verification.drill.pack import DrillTarget
-from backups.verification.drill.reading import open_source
+from backups.verification.drill.reading import open_copy, open_source
 from backups.verification.errors import NotReadable, OutOfTime
 from backups.verification.results import CheckResult, CheckSpec, Unfinished, counted, failed, inconclusive, passed
 from backups.verification.structure import INVALID_INDEXES, NOT_VALIDATED, named
@@ -48,7 +48,7 @@ def check_rules(
 def _check(
     spec: CheckSpec, target: DrillTarget, budget: Budget, cursor: dict[str, Any] | None, *, kinds: str
 ) -> Seen | Unfinished:
-    with open_snapshot(target.copy, budget) as copy:
+    with open_copy(target, budget) as copy:
         found = read_constraints(copy, Seen(**cursor) if cursor else Seen(), kinds=kinds, validated_only=kinds != "f")
         seen, is_complete = count_breaking(copy, *found)
     return seen if is_complete else Unfinished(spec, seen.to_json())
@@ -91,7 +91,7 @@ def check_not_null(
 ) -> CheckResult | Unfinished:
     """Counts rows with an empty value in a column that allows none."""
     state = cursor or {"done": [], "broken": {}, "unread": []}
-    with open_snapshot(target.copy, budget) as copy:
+    with open_copy(target, budget) as copy:
         tables = read_tables(copy)
         columns = {label: names for label, names in copy.rows(_NOT_NULL) if label in tables}
         begun_with = len(state["done"])
@@ -143,7 +143,7 @@ def check_validated(spec: CheckSpec, target: DrillTarget, budget: Budget) -> Che
 
 
 def _none_of(spec: CheckSpec, target: DrillTarget, budget: Budget, query: str, one: str, many: str) -> CheckResult:
-    with open_snapshot(target.copy, budget) as copy:
+    with open_copy(target, budget) as copy:
         found = [row[0] for row in copy.rows(query)]
     if not found:
         return passed(spec, f"No {one}.", found=[])

@@ -53,11 +53,12 @@ def holds(check: OwnCheck, value: Any) -> bool:
     if value is None:
         return False
     found = comparable(value)
-    low = expected_as(found, check.expected)
-    if check.operator is Operator.BETWEEN:
-        return bool(low <= found <= expected_as(found, check.expected_to))  # type: ignore[operator]
     if isinstance(found, str) and check.operator not in (Operator.EQUAL, Operator.NOT_EQUAL):
         raise NotComparable("texts can only be compared with = and <>")
+    low = expected_as(found, check.expected)
+    if check.operator is Operator.BETWEEN:
+        high = expected_as(found, check.expected_to)
+        return _compare(Operator.AT_LEAST, found, low) and _compare(Operator.AT_MOST, found, high)
     return _compare(check.operator, found, low)
 
 
@@ -78,7 +79,7 @@ def comparable(value: Any) -> Comparable:
     if isinstance(value, bool | str | dt.datetime | dt.date):
         return value
     if isinstance(value, int | float | Decimal):
-        return Decimal(str(value))
+        return _number(str(value))
     raise NotComparable(f"a value of type {type(value).__name__} can't be compared; cast it to a number or a text")
 
 
@@ -88,7 +89,7 @@ def expected_as(found: Comparable, text: str) -> Comparable:
         if isinstance(found, bool):
             return {"true": True, "false": False}[text.strip().lower()]
         if isinstance(found, Decimal):
-            return Decimal(text.strip())
+            return _number(text)
         if isinstance(found, dt.datetime):
             return _as_datetime(text, is_aware=found.tzinfo is not None)
         if isinstance(found, dt.date):
@@ -96,6 +97,13 @@ def expected_as(found: Comparable, text: str) -> Comparable:
     except (KeyError, ValueError, InvalidOperation):
         raise NotComparable(f"the answer is {kind_of(found)}, and the expected value isn't one") from None
     return text
+
+
+def _number(text: str) -> Decimal:
+    number = Decimal(text.strip())
+    if number.is_nan():
+        raise NotComparable("NaN is not a number, and nothing can be compared with it")
+    return number
 
 
 def _as_datetime(text: str, *, is_aware: bool) -> dt.datetime:

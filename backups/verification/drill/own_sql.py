@@ -105,6 +105,10 @@ def _refusal(error: psycopg.Error) -> str:
     for kind, sentence in _REFUSALS:
         if isinstance(error, kind):
             return sentence
+    if error.sqlstate is None:
+        return (
+            "The answer holds a value that can't be read here, such as a time beyond the year 9999. Cast it to a text."
+        )
     return f"PostgreSQL refused the statement (SQLSTATE {error.sqlstate})."
 
 

@@ -20,6 +20,7 @@ from backups.verification.results import CheckSpec
 
 #: The check that reads the copy for the others; see DrillTarget.learn().
 READING_CODE = "copy_read"
+#: As long as a sentence that is stored may be.
 SENTENCE_CHARACTERS = 400
 
 
@@ -97,7 +98,8 @@ class DrillTarget:
 
     `source` None: there is nothing to compare with, and what needs it is inconclusive. `point_at`: the point that
     was asked for; None when it is an LSN whose time isn't known. `known_beats`: the canaries that the portal itself
-    wrote into this branch around the point. `hash_key`: a secret of the portal, so that hashes of two drills can be
+    wrote into this branch around the point (canary.known_around), without those that a restore took away
+    (canary.in_history). `hash_key`: a secret of the portal, so that hashes of two drills can be
     compared and nobody else can try values out; None: a new one for each check.
     """
 

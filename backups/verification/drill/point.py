@@ -9,15 +9,17 @@ from psycopg import sql
 
 from backups.verification.anchors import Anchors
 from backups.verification.catalog import Table, read_tables
-from backups.verification.connection import Budget, Snapshot, joined, open_snapshot
+from backups.verification.connection import Budget, Snapshot, joined
 from backups.verification.drill.pack import DrillTarget
-from backups.verification.drill.reading import NEXT_XID, is_compared, open_source
+from backups.verification.drill.reading import NEXT_XID, open_copy, open_source
 from backups.verification.errors import NotReadable
 from backups.verification.results import CheckResult, CheckSpec, failed, inconclusive, passed
 from backups.verification.xids import FIRST_NORMAL, MODULUS
 
 #: Times of commits are given out before their place in the log is, so near the point the order may differ.
 POINT_SLACK = dt.timedelta(seconds=1)
+#: The clocks that fill columns may be those of the application's servers.
+CLOCK_SLACK = dt.timedelta(seconds=5)
 #: A time in a row is of the beginning of its transaction, which may have been committed after the point.
 OPEN_TRANSACTION = dt.timedelta(seconds=60)
 MOST_LOOKED_UP = 100_000
@@ -39,7 +41,7 @@ def check_point_time(spec: CheckSpec, target: DrillTarget, budget: Budget) -> Ch
     """By commit times where the servers keep them, otherwise by what rows say of themselves."""
     if target.point_at is None or target.anchors is None:
         return inconclusive(spec, "Could not tell: the time of the point is not known.")
-    with open_snapshot(target.copy, budget) as copy:
+    with open_copy(target, budget) as copy:
         has_times, next_xid = copy.value(HAS_COMMIT_TIMES), copy.value(NEXT_XID)
         if has_times:
             late = _late_on_copy(copy, target.anchors, target.point_at, next_xid)
@@ -105,7 +107,7 @@ def _by_rows(
     spec: CheckSpec, target: DrillTarget, anchors: Anchors, point_at: dt.datetime, source: Snapshot
 ) -> CheckResult:
     on_copy = anchors.newest_write()
-    if on_copy is not None and on_copy > point_at + POINT_SLACK:
+    if on_copy is not None and on_copy > point_at + CLOCK_SLACK:
         return _too_late(spec, point_at, on_copy, "row")
     at_source, unread = _newest_at_source(target, source, point_at - OPEN_TRANSACTION)
     figures = {"newest_on_copy": _text(on_copy), "newest_at_source_before_point": _text(at_source), "unread": unread}
@@ -137,7 +139,7 @@ def _newest_at_source(
     unread: list[str] = []
     for table in read_tables(source).values():
         columns = [c.name for c in table.write_times(target.pack.write_time_columns) if c.has_zone]
-        if not columns or not is_compared(table):
+        if not columns or table.is_unlogged:
             continue
         if table.size_bytes > target.pack.largest_source_bytes or not table.is_readable:
             unread.append(table.label)
@@ -163,7 +165,7 @@ def check_newest_row(spec: CheckSpec, target: DrillTarget, budget: Budget) -> Ch
         return inconclusive(spec, "Could not tell: no row of the copy says when it was written.")
     seconds = (target.point_at - newest).total_seconds()
     figures: dict[str, Any] = {"newest_row_at": newest.isoformat(), "rpo_seconds": round(seconds, 3)}
-    if seconds < -POINT_SLACK.total_seconds():
+    if seconds < -CLOCK_SLACK.total_seconds():
         return failed(spec, f"The newest row is from {-seconds:,.1f} s after the point.", **figures)
     objective = target.pack.rpo_objective_seconds
     measured = f"The newest row was written {max(seconds, 0):,.1f} s before the point"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from psycopg import sql
 
-from backups.verification import anchors, canary
+from backups.verification import anchors
 from backups.verification.anchors import Anchors
-from backups.verification.catalog import Table
 from backups.verification.connection import Budget, Snapshot, open_snapshot
 from backups.verification.drill.pack import DrillTarget
 from backups.verification.errors import DatabaseUnreachable, NotReadable
@@ -32,35 +31,32 @@ _IN_FLIGHT = """
 NEXT_XID = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 
 
-def is_compared(table: Table) -> bool:
-    """Unlogged tables are empty after any recovery, and the canary has a check of its own."""
-    return not table.is_unlogged and table.schema != canary.SCHEMA
+def open_copy(target: DrillTarget, budget: Budget) -> AbstractContextManager[Snapshot]:
+    """A snapshot of the copy, which serves nobody, so all of its server may be used. Raises DatabaseUnreachable."""
+    return open_snapshot(target.copy, budget, serves_nobody=True)
 
 
 @contextmanager
 def open_source(target: DrillTarget, budget: Budget) -> Iterator[Snapshot]:
-    """As open_snapshot, but a source that can't be reached is a reason not to know, and no reason to stop.
+    """A snapshot of the source. One that can't be reached is a reason not to know, and no reason to stop.
 
     Raises NotReadable.
     """
     if target.source is None:
         raise NotReadable("there is no source to compare with")
-    opened = open_snapshot(target.source, budget)
-    try:
-        source = opened.__enter__()
-    except DatabaseUnreachable as error:
-        raise NotReadable(f"the source did not answer ({str(error).split('. ')[0]})") from None
-    try:
+    with ExitStack() as stack:
+        try:
+            source = stack.enter_context(open_snapshot(target.source, budget))
+        except DatabaseUnreachable as error:
+            raise NotReadable(f"the source did not answer ({str(error).split('. ')[0]})") from None
         yield source
-    finally:
-        opened.__exit__(None, None, None)
 
 
 def read_copy(
     spec: CheckSpec, target: DrillTarget, budget: Budget, cursor: dict[str, Any] | None
 ) -> CheckResult | Unfinished:
     """Reads table after table; its figures are what the other checks learn."""
-    with open_snapshot(target.copy, budget) as copy:
+    with open_copy(target, budget) as copy:
         begun = Anchors.from_json(cursor["anchors"]) if cursor else anchors.begin(copy)
         found = anchors.go_on(begun, copy)
         if not found.unread:

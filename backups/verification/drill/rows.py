@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 from psycopg import sql
 
 from backups.verification.catalog import Table, read_tables
-from backups.verification.connection import Budget, Snapshot, open_snapshot
+from backups.verification.connection import Budget, Snapshot
 from backups.verification.context import VerificationPolicy
 from backups.verification.deletions import read_counted
 from backups.verification.drill.pack import DrillTarget
 from backups.verification.drill.point import HAS_COMMIT_TIMES, POINT_SLACK, instant
-from backups.verification.drill.reading import in_flight_at_point, open_source, was_settled
+from backups.verification.drill.reading import in_flight_at_point, open_copy, open_source, was_settled
 from backups.verification.results import CheckResult, CheckSpec, counted, failed, inconclusive, passed
 
 #: A row that says it was made before the point may have been committed after it; a transaction is seldom open longer.
@@ -64,7 +64,7 @@ class RowCounts:
 
 def check_rows(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
     """Counts on both sides. Inconclusive where the source's count can't be told to be of the point."""
-    with open_snapshot(target.copy, budget) as copy, open_source(target, budget) as source:
+    with open_copy(target, budget) as copy, open_source(target, budget) as source:
         on_copy, at_source = read_tables(copy).get(spec.subject), read_tables(source).get(spec.subject)
         if on_copy is None:
             return failed(spec, "The table is missing on the copy.")

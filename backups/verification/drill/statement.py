@@ -17,10 +17,9 @@ _TOKENS = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _BEGINNINGS = frozenset({"select", "with", "values", "table"})
+# What may stand behind WITH; everything else that changes something can't follow on one of the beginnings.
 _CHANGING = re.compile(
-    r"\b(insert\s+into|update\s+\S+\s+set|delete\s+from|merge\s+into|truncate|create|alter|drop|grant|revoke|copy|call"
-    r"|do|execute|prepare|vacuum|reindex|refresh|lock\s+table|set\s+\w+\s*(=|to)|notify|listen)\b",
-    re.IGNORECASE,
+    r"\b(insert\s+into|update\s+(only\s+)?\S+\s+((as\s+)?\w+\s+)?set|delete\s+from|merge\s+into)\b", re.IGNORECASE
 )
 _LOCKING = re.compile(r"\bfor\s+(no\s+key\s+)?(update|share|key\s+share)\b", re.IGNORECASE)
 # Functions that reach beyond the transaction: files, other servers, other sessions, settings, text run as SQL.

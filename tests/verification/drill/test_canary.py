@@ -10,9 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.domain.execution import CheckOutcome
-from backups.verification import Dsn
-from backups.verification.canary_verdict import COMMIT_MARGIN
-from backups.verification.drill import Beat, CheckPack, ensure_canary, judge, known_around, read_beats, write_beat
+from backups.verification import Dsn, inspect_database
+from backups.verification.canary import COMMIT_MARGIN
+from backups.verification.drill import (
+    Beat,
+    CheckPack,
+    ensure_canary,
+    in_history,
+    judge,
+    known_around,
+    read_beats,
+    write_beat,
+)
 from backups.verification.errors import NotReadable, OutOfTime
 from tests.verification.drill.databases import POINT, Sides
 
@@ -99,6 +108,14 @@ def test_numbers_go_up_and_old_rows_are_pruned_in_small_steps(sides: Sides) -> N
     assert found[:2] == [first, second]
 
 
+def test_nothing_else_takes_the_canary_for_data(sides: Sides) -> None:
+    """Written right after a restore, it would look like a change by clients; added later, like a foreign table."""
+    ensure_canary(Dsn(sides.server.url(sides.source)))
+    write_beat(Dsn(sides.server.url(sides.source)))
+    assert not any("canary" in table.name for table in inspect_database(Dsn(sides.server.url(sides.source))).tables)
+    assert sides.run("tables_present").figures["at_source"] == sides.run("tables_present").figures["on_copy"]
+
+
 def test_it_never_waits_long_for_a_lock(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backups.verification.canary.LOCK_TIMEOUT_MS", 50)
     dsn = Dsn(sides.server.url(sides.source))
@@ -145,6 +162,13 @@ def test_the_drills_check_reads_the_copy(sides: Sides, copied: list[str], outcom
     verdict = sides.run("canary")
     assert verdict.outcome is outcome
     assert verdict.figures["rpo_seconds"] == (60 if copied else None)
+
+
+def test_beats_that_a_restore_took_away_are_not_expected() -> None:
+    """Back to -50 s, and writable again at +50 s: 40 and 41 are gone from this branch's history."""
+    restore = (POINT - dt.timedelta(seconds=50), POINT + dt.timedelta(seconds=50))
+    assert in_history(KNOWN, [restore]) == (KNOWN[0], KNOWN[3])
+    assert in_history(KNOWN, []) == tuple(KNOWN)
 
 
 def test_beats_that_matter_for_a_point() -> None:

@@ -38,6 +38,11 @@ DAMAGES = {
     "table of the plan gone": Damage(
         "row_counts", "The table is missing on the copy", ("DROP TABLE tags",), "public.tags"
     ),
+    "column missing": Damage(
+        "columns_present",
+        "Missing or of another type on the copy: public.doses.note, public.families.name",
+        ("ALTER TABLE doses DROP COLUMN note", "ALTER TABLE families ALTER COLUMN name TYPE varchar(80)"),
+    ),
     "rows missing": Damage(
         "row_counts",
         "480 rows on the copy, but there were 500 or more",

@@ -6,6 +6,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backups.domain.execution import CheckOutcome
 from backups.verification.drill import (
@@ -76,6 +78,10 @@ def test_values_are_shown_only_if_they_are_numbers_or_truth(shared: Sides) -> No
         ("SELECT 1 FROM nowhere", "1", "names a table that the copy does not have"),
         ("SELECT 1 +", "1", "SQLSTATE 42601"),
         ("SELECT 1/0", "1", "SQLSTATE 22012"),
+        ("SELECT 'NaN'::numeric", "1", "NaN is not a number"),
+        ("SELECT 1", "nan", "NaN is not a number"),
+        ("SELECT timestamptz 'infinity'", "2026-01-01", "a time beyond the year 9999"),
+        ("SELECT decode('00', 'hex')", "1", "can't be compared"),
         ("SELECT 'secret'::int", "1", "SQLSTATE 22P02"),
     ],
 )
@@ -141,6 +147,29 @@ REFUSED = {
 def test_the_form_says_what_is_wrong(statement: str) -> None:
     problems = problems_of_statement(statement)
     assert any(REFUSED[statement] in problem for problem in problems), problems
+
+
+ALLOWED = (
+    'SELECT count(*) FROM call, copy, notify WHERE call.execute = copy."refresh"',
+    "SELECT count(*) FROM doses WHERE note = 'INSERT INTO x; DROP TABLE y'",
+    "SELECT max(updated) - min(created) AS lower_bound FROM visits;",
+    "(SELECT 1)",
+    "-- how many\nSELECT count(*) FROM doses -- of all",
+    "WITH a AS (SELECT 1) TABLE a",
+)
+
+
+@pytest.mark.parametrize("statement", ALLOWED)
+def test_the_form_takes_what_only_reads(statement: str) -> None:
+    assert problems_of_statement(statement) == []
+
+
+@given(
+    st.text(max_size=60)
+    | st.lists(st.sampled_from(["'", '"', "$$", "$a$", "/*", "*/", "--", "\n", "E'", ";", "a"])).map("".join)
+)
+def test_the_look_at_the_text_never_breaks(text: str) -> None:
+    assert all(isinstance(problem, str) for problem in problems_of_statement(text))
 
 
 def test_what_the_form_refuses_is_not_run_either(sides: Sides) -> None:
