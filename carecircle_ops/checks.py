@@ -17,7 +17,7 @@ _HARD_KILL_SECONDS = 3.5
 
 @register(Tags.compatibility)
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    return [*_intervals(), *_duties(), *_site(), *_own_database()]
+    return [*_intervals(), *_messages(), *_duties(), *_site(), *_own_database()]
 
 
 def _intervals() -> Iterator[CheckMessage]:
@@ -34,6 +34,22 @@ def _intervals() -> Iterator[CheckMessage]:
         yield Error(
             "WORKER_WATCHDOG_SECONDS is less than three WORKER_HEARTBEAT_SECONDS: a healthy worker would be killed.",
             id="carecircle_ops.E002",
+        )
+
+
+def _messages() -> Iterator[CheckMessage]:
+    longest = max(settings.NOTIFICATION_MAIL_SECONDS, settings.NOTIFICATION_POST_SECONDS)
+    if longest >= settings.NOTIFICATION_LEASE_SECONDS:
+        yield Error(
+            f"NOTIFICATION_LEASE_SECONDS ({settings.NOTIFICATION_LEASE_SECONDS:g}) is not longer than one delivery can "
+            f"take ({longest:g}): a message could be sent twice at once, and out of order.",
+            id="carecircle_ops.E005",
+        )
+    if not 0 < settings.NOTIFICATION_FIRST_WARNING_PERCENT < settings.NOTIFICATION_LAST_WARNING_PERCENT < 100:
+        yield Error(
+            "NOTIFICATION_FIRST_WARNING_PERCENT must be less than NOTIFICATION_LAST_WARNING_PERCENT, and that less "
+            "than 100: nobody would be warned of a clock in time.",
+            id="carecircle_ops.E006",
         )
 
 

@@ -100,6 +100,13 @@ class ChannelHealth:
         """Nothing is late and nothing was given up. Says nothing of a channel that is not set up."""
         return not self.late and not self.given_up
 
+    @property
+    def failed_last(self) -> bool:
+        """The newest attempt on it went wrong; what waits is tried again."""
+        if self.last_failed_at is None:
+            return False
+        return self.last_sent_at is None or self.last_failed_at > self.last_sent_at
+
 
 def channel_health(*, now: dt.datetime | None = None) -> list[ChannelHealth]:
     """Every channel, in two queries: for the monitor's control and for the page."""

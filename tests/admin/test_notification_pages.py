@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.urls import reverse
 from backups.domain.monitor import Severity
 from backups.domain.notification import DEFAULT_ROUTES, Channel, Control, Route, Subject, SubjectKind, Topic
 from backups.domain.people import Role
-from backups.models import LedgerEvent, NotificationRoute, OutboxMessage
+from backups.models import ChannelState, LedgerEvent, NotificationRoute, OutboxMessage
 from backups.selectors.clock import database_now
 from backups.selectors.routing import routes_in_force
 from backups.services.notification.alert import alert
@@ -157,6 +158,18 @@ def test_what_was_not_delivered_is_shown_and_unknown_is_not_shown_as_well(erin, 
     assert words.count("never seen") == 3
     assert "nobody outside watches" in words
     assert "CANARY" not in words
+
+
+def test_a_channel_whose_last_attempt_failed_is_not_shown_as_delivering(erin, settings):
+    settings.SLACK_WEBHOOK_URL = "https://hooks.slack.com/services/CANARY"
+    now = database_now()
+    state = ChannelState.objects.create(channel=Channel.SLACK, last_sent_at=now, last_failed_at=now)
+    assert "delivers" in text_of(erin.get(PAGE))
+    state.last_failed_at = now + dt.timedelta(seconds=1)
+    state.save()
+    words = text_of(erin.get(PAGE))
+    assert "the last attempt failed" in words
+    assert "delivers" not in words
 
 
 def test_others_see_the_table_and_nothing_to_press(people, log_in):
