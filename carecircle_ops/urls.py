@@ -18,6 +18,8 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("workerz", health.workerz, name="workerz"),
+    path("health/backups", health.backups, name="health-backups"),
+    path("metrics", health.metrics, name="metrics"),
     path("favicon.ico", favicon, name="favicon"),
     path("", include("backups.admin.urls")),
     path("", admin.site.urls),

@@ -87,12 +87,13 @@ class Situation:
         return overall(findings=0, unknown=missing, controls=1 if self.cycle_at else 0)
 
 
-def situation(now: dt.datetime) -> Situation:
-    """Five queries, however many projects and branches."""
-    findings = tuple(open_findings())
-    states = list(ControlState.objects.all())
+def situation(now: dt.datetime, *, project_id: int | None = None) -> Situation:
+    """Everything, or what concerns one project. Five queries, however many projects and branches."""
+    one = {} if project_id is None else {"project": project_id}
+    findings = tuple(open_findings().filter(**one))
+    states = list(ControlState.objects.filter(**one))
     cycle_at = last_cycle_at()
-    branches = ProtectedBranch.objects.select_related("project").filter(missing_since__isnull=True)
+    branches = ProtectedBranch.objects.select_related("project").filter(missing_since__isnull=True, **one)
     listed = sorted(branches, key=_place)
     asked = dict(ProjectWatch.objects.values_list("project_id", "known_at"))
     unknown = tuple(_unknown(state) for state in states if state.unknown_since is not None)

@@ -91,7 +91,8 @@ DJANGO: dict[str, set[str]] = {
 }
 #: Open to everybody: no log-in is asked for, or they only lead elsewhere. Tested where they belong.
 OPEN = {
-    "healthz", "readyz", "workerz", "favicon", "ops:display", "admin:login", "admin:logout", "admin:index",
+    "healthz", "readyz", "workerz", "health-backups", "metrics",
+    "favicon", "ops:display", "admin:login", "admin:logout", "admin:index",
     "ops:api-safety-copies", "ops:api-safety-copy",
     "admin:autocomplete", "admin:view_on_site", "admin:app_list", "admin:None",
 }  # fmt: skip

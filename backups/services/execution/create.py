@@ -6,7 +6,17 @@ import datetime as dt
 
 from backups.domain.execution import Purpose, Step
 from backups.domain.people import Actor, worker_actor
-from backups.models import Drill, Execution, Look, OwnedBranch, Project, ProtectedBranch, RestoreRequest, SafetyCopy
+from backups.models import (
+    Drill,
+    Execution,
+    Look,
+    OwnedBranch,
+    PlanProposal,
+    Project,
+    ProtectedBranch,
+    RestoreRequest,
+    SafetyCopy,
+)
 from backups.services.execution.events import record_run
 from backups.services.execution.queue import enqueue
 
@@ -21,6 +31,7 @@ def create_execution(
     look: Look | None = None,
     drill: Drill | None = None,
     safety_copy: SafetyCopy | None = None,
+    plan_proposal: PlanProposal | None = None,
     owned_branch: OwnedBranch | None = None,
     revision: int = 0,
     deadline_at: dt.datetime | None = None,
@@ -39,6 +50,7 @@ def create_execution(
         look=look,
         drill=drill,
         safety_copy=safety_copy,
+        plan_proposal=plan_proposal,
         owned_branch=owned_branch,
         revision=revision,
         deadline_at=deadline_at,

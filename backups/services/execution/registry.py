@@ -10,6 +10,7 @@ from backups.services.execution import (
     dispose_steps,
     drill_steps,
     look_steps,
+    plan_steps,
     prepare_steps,
     prune_steps,
     restore_steps,
@@ -30,6 +31,7 @@ STEPS: Mapping[Purpose, Mapping[Step, StepFunction]] = {
     Purpose.SAFETY_COPY: safety_copy_steps.STEPS,
     Purpose.PRUNE: prune_steps.STEPS,
     Purpose.DRILL: drill_steps.STEPS,
+    Purpose.BACKUP_PLAN: plan_steps.STEPS,
 }
 GIVE_UP: Mapping[Purpose, GiveUp] = {
     Purpose.RESTORE: restore_steps.give_up,
@@ -39,4 +41,5 @@ GIVE_UP: Mapping[Purpose, GiveUp] = {
     Purpose.SAFETY_COPY: safety_copy_steps.give_up,
     Purpose.PRUNE: prune_steps.give_up,
     Purpose.DRILL: drill_steps.give_up,
+    Purpose.BACKUP_PLAN: plan_steps.give_up,
 }

@@ -19,7 +19,7 @@ from backups.models import MonitorRun
 from backups.selectors.clock import database_now
 from backups.selectors.monitor import last_cycle_at
 from backups.services.execution.events import the_worker
-from backups.services.monitor.claim import Held, Overtaken, claim_projects, let_go
+from backups.services.monitor.claim import Held, Overtaken, claim_projects, is_free, let_go
 from backups.services.monitor.conclude import conclude
 from backups.services.monitor.controls.registry import PORTAL_CONTROLS
 from backups.services.monitor.controls.shapes import verdict_of
@@ -55,6 +55,16 @@ def monitor_when_due() -> bool:
 def monitor_now(*, actor: Actor, origin: str = "command") -> None:
     """A cycle at once, over every project that nobody else is looking at just then."""
     _run(claim_projects(only_due=False), origin=origin, actor=actor)
+
+
+def wait_for_others(*, longest_seconds: float | None = None) -> bool:
+    """Waits until nobody looks at any project; False when that took too long."""
+    ends_at = time.monotonic() + (longest_seconds or settings.MONITOR_CYCLE_SECONDS)
+    while not is_free(database_now()):
+        if time.monotonic() >= ends_at:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def _portal_is_due() -> bool:

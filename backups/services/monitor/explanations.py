@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from django.db.models import Q
 
+from backups.domain.backup_plan import Rule, drift
 from backups.domain.execution import IntentKind, IntentOutcome
 from backups.models import Intent, Project
 from backups.neon.types import Operation
@@ -77,10 +79,10 @@ class Explanations:
         ]
         return self._word(orders)
 
-    def schedule(self, branch_id: str, items: list[dict[str, object]]) -> Word:
+    def schedule(self, branch_id: str, items: Sequence[Rule]) -> Word:
         """Of a backup schedule that reads otherwise than before."""
         orders = self._orders({_K.PUT_SCHEDULE}, branch_id)
-        return self._word([intent for intent in orders if intent.facts.get("schedule") == items])
+        return self._word([each for each in orders if _same(each.facts.get("schedule", []), items)])
 
     def history(self, seconds: int) -> Word:
         """Of a history window that has another length than before."""
@@ -119,3 +121,7 @@ class Explanations:
         if any(intent.outcome == _O.APPLIED for intent in orders):
             return Word.OURS
         return Word.PERHAPS if any(intent.outcome in _OPEN for intent in orders) else Word.OUTSIDE
+
+
+def _same(ordered: list[dict[str, Any]], items: Sequence[Rule]) -> bool:
+    return drift(wanted=[Rule.from_json(each) for each in ordered], found=items).is_none

@@ -46,7 +46,7 @@ def compare_schedules(c: Comparison) -> None:
         known = c.before.schedules.get(branch_id)
         if known is None or known.items == now.items or c.governed(branch_id) is None:
             continue
-        items = [rule_of(item).to_json() for item in now.items]
+        items = [rule_of(item) for item in now.items]
         if c.explained.schedule(branch_id, items) is not Word.OUTSIDE:
             continue
         was, is_now = _rules(known.items), _rules(now.items)

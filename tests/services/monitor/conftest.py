@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from backups.domain.people import SYSTEM
-from backups.models import Finding, Project, ProtectedBranch
+from backups.models import Finding, Project, ProtectedBranch, RestoreRequest
 from backups.neon.secret import Secret
 from backups.services.monitor.cycle import monitor_now
 from backups.services.neon_access import client_for
@@ -18,6 +18,7 @@ from backups.services.project import refresh_branches, refresh_project, register
 from backups.services.secrets import store_api_key
 from backups.services.worker import record_heartbeat
 from neon_sandbox.testing import RunningSandbox, running_sandbox
+from tests import factories
 from tests.factories import People
 from tests.sandbox.api import Api
 
@@ -85,6 +86,17 @@ def people(db: None) -> People:
     everybody = People()
     everybody.all()
     return everybody
+
+
+def approved_restore(world: World, people: People) -> RestoreRequest:
+    """A production restore that waits for its start."""
+    request = factories.submitted(people.alice, world.branch)
+    factories.publish(request)
+    for person in (people.bob, people.carol):
+        factories.approve(request, person)
+    request.refresh_from_db()
+    assert request.state == "approved"
+    return request
 
 
 def _in_care(sandbox: RunningSandbox, neon_project_id: str) -> Project:
