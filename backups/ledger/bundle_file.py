@@ -1,0 +1,78 @@
+"""Writes a bundle for an auditor, in the form that `backups.ledger.verifier.bundle` reads.
+
+Line by line into a zip file, so that a million events need no more memory than one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO
+
+from backups.ledger.identifiers import utc_text
+from backups.ledger.one_file import FILE_NAME, one_file
+from backups.ledger.verifier.bundle import BUNDLE_FORMAT
+
+
+@dataclass(slots=True)
+class BundleWriter:
+    """`add_…` in any order, then `finish` once. `archive` must be open for writing."""
+
+    archive: zipfile.ZipFile
+    hashes: dict[str, str] = field(default_factory=dict)
+
+    def add_lines(self, name: str, lines: Iterable[bytes]) -> int:
+        """One file; returns the number of lines."""
+        digest, count = hashlib.sha256(), 0
+        with self.archive.open(name, "w", force_zip64=True) as file:
+            for line in lines:
+                digest.update(line + b"\n")
+                file.write(line + b"\n")
+                count += 1
+        self.hashes[name] = digest.hexdigest()
+        return count
+
+    def add_events(self, bodies: Iterable[bytes]) -> int:
+        return self.add_lines("events.jsonl", bodies)
+
+    def add_leaves(self, hashes: Iterable[bytes]) -> int:
+        return self.add_lines("leaves.txt", (each.hex().encode("ascii") for each in hashes))
+
+    def add_checkpoints(self, checkpoints: Iterable[tuple[str, datetime]]) -> int:
+        """Notes and when each was signed, the smallest first."""
+        rows = ({"note": note, "at": utc_text(at)} for note, at in checkpoints)
+        return self.add_lines("checkpoints.jsonl", (_json(row) for row in rows))
+
+    def add_texts(self, texts: Iterable[tuple[str, str, str]]) -> int:
+        """(event id, salt, text)"""
+        rows = ({"event": event, "salt": salt, "text": text} for event, salt, text in texts)
+        return self.add_lines("texts.jsonl", (_json(row) for row in rows))
+
+    def add_proof(self, event_id: str, text: str) -> None:
+        self.add_lines(f"proofs/{event_id}.tlog-proof", text[:-1].encode("utf-8").split(b"\n"))
+
+    def finish(self, *, origin: str, size: int, whole: bool, made_at: datetime) -> None:
+        """Adds the verifier and the manifest. `whole`: line n of the events is entry n of the tree."""
+        self.add_lines(FILE_NAME, one_file()[:-1].encode("utf-8").split(b"\n"))
+        manifest = {
+            "format": BUNDLE_FORMAT,
+            "origin": origin,
+            "size": size,
+            "whole": whole,
+            "made_at": utc_text(made_at),
+            "sha256": self.hashes,
+        }
+        self.archive.writestr("manifest.json", json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+
+
+def bundle_writer(target: IO[bytes]) -> BundleWriter:
+    """A writer into this stream, which may be one that cannot seek. Close `.archive` at the end."""
+    return BundleWriter(zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6))
+
+
+def _json(row: dict[str, str]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, sort_keys=True).encode("utf-8")
