@@ -17,6 +17,7 @@ from demo.browser import PageFailed
 from demo.children import ChildFailed, Children
 from demo.damage import do_damage
 from demo.incident import Story, StoryBroke, file_restore, file_snapshot_restore, play
+from demo.rehearsal import play_drill, play_failing_drill
 from demo.stack import PEOPLE, ROOT, Stack, running, say
 
 
@@ -42,6 +43,8 @@ def _run(options: argparse.Namespace) -> int:
         story = Story(stack, children)
         say("")
         result = play(story)
+        drill = play_drill(story)
+        result["seconds"]["drill"] = drill["rto_milliseconds"] / 1000
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
         if not options.once:
@@ -54,6 +57,7 @@ def _run(options: argparse.Namespace) -> int:
 def _stay(story: Story, stack: Stack, children: Children) -> None:
     number = file_restore(story, do_damage(stack.dsn, third=1).good_at)
     story.wait_for_state(number, "pending")
+    play_failing_drill(story)
     from_snapshot = file_snapshot_restore(story)
     story.wait_for_state(from_snapshot, "pending")
     people = "\n".join(f"    {login:<8} {role}" for login, role, _ in PEOPLE)

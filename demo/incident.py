@@ -154,8 +154,8 @@ def _file(story: Story, chosen: dict[str, str], *, snapshot: str = "") -> int:
         {
             "scenario": "accidental_deletion",
             "ticket": "INC-881",
-            "branch": _choice(page, "branch", "main"),
-            **({"snapshot": _choice(page, "snapshot", snapshot)} if snapshot else {}),
+            "branch": choice_in(page, "branch", "main"),
+            **({"snapshot": choice_in(page, "snapshot", snapshot)} if snapshot else {}),
             **_moment("noticed", dt.datetime.now(dt.UTC).replace(microsecond=0)),
             "writers_stopped": "no",
             "reason": "A clean-up script deleted medication logs; every row since must come back.",
@@ -255,6 +255,11 @@ def _idle(story: Story) -> bool:
     return all(operation["status"] in {"finished", "skipped"} for operation in operations)
 
 
+def ask_neon(story: Story, path: str) -> dict[str, Any]:
+    """What Neon answers to a GET, past the portal."""
+    return _neon(story, "GET", path)
+
+
 def _neon(story: Story, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     request = urllib.request.Request(  # noqa: S310 - the demo's own http address
         story.stack.neon_url + path,
@@ -272,7 +277,7 @@ def _moment(name: str, at: dt.datetime) -> dict[str, str]:
     return {f"{name}_date": f"{local:%Y-%m-%d}", f"{name}_time": f"{local:%H:%M:%S}", f"{name}_zone": "UTC"}
 
 
-def _choice(page: Page, name: str, words: str) -> str:
+def choice_in(page: Page, name: str, words: str) -> str:
     """The value of the option of a select whose text holds the words."""
     select = re.search(rf'<select[^>]*name="{name}".*?</select>', page.html, re.DOTALL)
     options = re.findall(r'<option value="([^"]*)"[^>]*>([^<]*)', select.group(0) if select else "")

@@ -95,6 +95,8 @@ def _environment(state: Path, web_port: int) -> dict[str, str]:
         "DEMO_NEON_KEY": "napi_demo_" + secrets.token_hex(16),
         "DEMO_PASSWORD": "demo-" + secrets.token_urlsafe(9),
         "ROLE": "demo",
+        # The history of the demo is seconds long; five seconds' distance from now would leave nothing to choose from.
+        "DRILL_POINT_MARGIN_SECONDS": "1",
     }
 
 
