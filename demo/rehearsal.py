@@ -32,7 +32,9 @@ def _drill_at_random(story: Story) -> dict[str, Any]:
     story.tell("Alice plans drills at a random moment of the history, checks and objectives included")
     drill = run(story, plan, wanted="passed")
     seconds = drill["rto_milliseconds"] / 1000
-    story.tell(f"D-{drill['id']:04d} passed: recovered to {drill['point_at']:%H:%M:%S} UTC and checked in {seconds:.2f} s")
+    story.tell(
+        f"D-{drill['id']:04d} passed: recovered to {drill['point_at']:%H:%M:%S} UTC and checked in {seconds:.2f} s"
+    )
     names = [branch["name"] for branch in ask_neon(story, f"/projects/{story.stack.project_id}/branches")["branches"]]
     story.claim(not [name for name in names if name.startswith("drill_")], "the drill left no branch at Neon", names)
     checks = _checks(story, drill["id"])
@@ -77,7 +79,9 @@ def play_failing_drill(story: Story) -> dict[str, Any]:
     plan = make_plan(story, "Before each release", {"point_choice": "latest", **own})
     drill = run(story, plan, wanted="failed")
     story.tell(f"D-{drill['id']:04d} failed: {drill['outcome_sentence']}")
-    _add(story, drill["id"], "finding", {"severity": "major", "text": "Prescriptions lost their doses in the clean-up."})
+    _add(
+        story, drill["id"], "finding", {"severity": "major", "text": "Prescriptions lost their doses in the clean-up."}
+    )
     alice = story.person("alice")
     page = alice.get(f"/drills/{drill['id']}/add/action/")
     owner = choice_in(page, "owner", "alice")

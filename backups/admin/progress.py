@@ -74,7 +74,7 @@ def _shown(
     look = _look(step, run, own, _steps_of(run, passes))
     since = _since(run, own, passes) if look == "is-now" else None
     return ShownStep(
-        words=words.STEP[step],
+        words=words.STEP_IN.get((Purpose(run.purpose), step), words.STEP[step]),
         look=look,
         seconds=_took(own) if look == "is-done" else None,
         since=since,

@@ -123,6 +123,12 @@ STEP = {
     Step.PUBLISH: "Facts frozen for the vote",
     Step.REMOVE: "Copy removed",
 }
+#: Where a step means something else in a run of that purpose.
+STEP_IN = {
+    (Purpose.DRILL, Step.PREFLIGHT): "History read at Neon, moment chosen",
+    (Purpose.DRILL, Step.CONNECT): "Connected to the copy",
+    (Purpose.DRILL, Step.VERIFY): "Copy checked",
+}
 STEPS_OF = {
     Purpose.PREPARE: (Step.FACTS, Step.COPY, Step.INSPECT, Step.COMPARE, Step.REHEARSE, Step.PUBLISH),
     Purpose.RESTORE: (Step.PREFLIGHT, Step.SUBMIT, Step.WAIT, Step.CONNECT, Step.VERIFY, Step.FINISH),

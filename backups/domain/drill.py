@@ -71,6 +71,7 @@ class Proof(StrEnum):
     """How well a branch's recovery is proven at this moment; it decays by itself."""
 
     PROVEN = "proven"
+    DOUBTFUL = "doubtful"  # young enough, but a newer drill has failed
     FADING = "fading"  # the last good drill is older than the plan's limit
     STALE = "stale"  # older than twice the limit
     NEVER = "never"
@@ -92,13 +93,15 @@ class Standing:
     last_ended_at: dt.datetime | None
 
 
-def proof_of(*, now: dt.datetime, last_good_at: dt.datetime | None, limit_seconds: int | None) -> Proof:
-    """How far the last good drill still proves recovery. Silence never makes it better."""
+def proof_of(
+    *, now: dt.datetime, last_good_at: dt.datetime | None, limit_seconds: int | None, newest_failed: bool = False
+) -> Proof:
+    """How far the last good drill still proves recovery. Silence never makes it better, and a newer failure worse."""
     if limit_seconds is None:
         return Proof.NO_PLAN
     if last_good_at is None:
         return Proof.NEVER
     age_seconds = (now - last_good_at).total_seconds()
     if age_seconds <= limit_seconds:
-        return Proof.PROVEN
+        return Proof.DOUBTFUL if newest_failed else Proof.PROVEN
     return Proof.FADING if age_seconds <= STALE_FACTOR * limit_seconds else Proof.STALE

@@ -66,6 +66,7 @@ class FindingCode(StrEnum):
     ENDPOINT_DISABLED = "endpoint_disabled"
     DRILL_OVERDUE = "drill_overdue"
     DRILL_MISSING = "drill_missing"
+    DRILL_FAILED = "drill_failed"
     WORKER_LATE = "worker_late"
     MESSAGES_UNDELIVERED = "messages_undelivered"
     RESTORED_OUTSIDE = "restored_outside"
@@ -134,6 +135,7 @@ _ROWS: tuple[FindingKind, ...] = (
     FindingKind(_C.DRILL_OVERDUE, "The last good drill is too old", _WARNING, "a-drill-is-overdue-or-failed", (_E, _M)),
     FindingKind(_C.DRILL_MISSING, "No drill ever proved a recovery of the branch", _WARNING,
                 "a-drill-is-overdue-or-failed", (_E, _M)),
+    FindingKind(_C.DRILL_FAILED, "The newest drill failed", _CRITICAL, "a-drill-is-overdue-or-failed", (_E, _M)),
     FindingKind(_C.WORKER_LATE, "The worker is not running", _CRITICAL, "the-worker-is-not-running", (_A, _E)),
     FindingKind(_C.MESSAGES_UNDELIVERED, "Messages don't arrive", _WARNING, "messages-dont-arrive", (_A,)),
     FindingKind(_C.RESTORED_OUTSIDE, "A restore was made outside the portal", _CRITICAL, _OUTSIDE, (_M, _E), False),

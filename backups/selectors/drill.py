@@ -37,7 +37,12 @@ def _newest(drills: QuerySet[Drill]) -> QuerySet[Drill]:
 
 def _standing(limit: int | None, last: Drill | None, good: dt.datetime | None, now: dt.datetime) -> Standing:
     return Standing(
-        proof=proof_of(now=now, last_good_at=good, limit_seconds=limit),
+        proof=proof_of(
+            now=now,
+            last_good_at=good,
+            limit_seconds=limit,
+            newest_failed=last is not None and last.outcome == DrillOutcome.FAILED,
+        ),
         last_good_at=good,
         limit_seconds=limit,
         last_outcome=DrillOutcome(last.outcome) if last and last.outcome else None,

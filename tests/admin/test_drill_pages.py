@@ -174,7 +174,10 @@ def test_nothing_is_green_by_silence(bob, main):
     for days, said in ((6, "Proven"), (8, "Proof is fading"), (15, "Proof is worth nothing any more")):
         Drill.objects.filter(pk=drill.pk).update(ended_at=database_now() - dt.timedelta(days=days))
         assert said in page(bob, "ops:drills"), days
+    Drill.objects.filter(pk=drill.pk).update(ended_at=database_now() - dt.timedelta(days=6))
     automatic_drill(main, plan=plan, outcome=DrillOutcome.FAILED)
+    assert "In doubt" in page(bob, "ops:drills")
+    Drill.objects.filter(pk=drill.pk).update(ended_at=database_now() - dt.timedelta(days=15))
     words = page(bob, "ops:drills")
     assert "Proof is worth nothing any more" in words
     assert "The newest one failed" in words

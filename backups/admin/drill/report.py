@@ -139,6 +139,8 @@ def _shown_check(check: CheckResult, statements: dict[str, str]) -> dict[str, An
         "tone": tone,
         "words": OUTCOME[outcome] if outcome else "Not made",
         "icon": words.OUTCOME_ICON[tone],
+        # Many titles name their table, and the name of a check of one's own says nothing to people.
+        "shows_subject": bool(check.subject) and check.subject not in check.title and "statement" not in check.figures,
         "statement": check.figures.get("statement") or statements.get(check.title, ""),
     }
 

@@ -62,6 +62,7 @@ SEVERITY = {
 SEVERITY_TONE = {FindingSeverity.MAJOR: "bad", FindingSeverity.MINOR: "warn", FindingSeverity.OBSERVATION: "plain"}
 _PROOF = {
     Proof.PROVEN: ("Proven", "good"),
+    Proof.DOUBTFUL: ("In doubt", "warn"),
     Proof.FADING: ("Proof is fading", "warn"),
     Proof.STALE: ("Proof is worth nothing any more", "bad"),
     Proof.NEVER: ("Never proven", "bad"),

@@ -238,17 +238,22 @@ def forget_growth(world: World) -> None:
     MetricSample.objects.all().delete()
 
 
-def drill(world: World, *, age_days: float) -> None:
+def drill(world: World, *, age_days: float, outcome: str = "passed") -> None:
     plan, _ = DrillPlan.objects.get_or_create(branch=world.branch, name="weekly", created_by_name="alice")
     ended = timezone.now() - dt.timedelta(days=age_days)
     Drill.objects.create(
-        type="functional", is_automatic=True, state="ended", outcome="passed", title="t", project=world.project,
+        type="functional", is_automatic=True, state="ended", outcome=outcome, title="t", project=world.project,
         branch=world.branch, plan=plan, scenario="rehearsal", asked_by_name="alice", ended_at=ended,
     )  # fmt: skip
 
 
 def plan_and_pass_drill(world: World) -> None:
     drill(world, age_days=0)
+
+
+def fail_a_drill_after_a_good_one(world: World) -> None:
+    drill(world, age_days=2)
+    drill(world, age_days=1, outcome="failed")
 
 
 def drill_of_days_ago(world: World) -> None:
@@ -311,6 +316,7 @@ CASES = (
     Case(C.STORAGE_GROWTH, grow, forget_growth, "notice"),
     Case(C.DRILL_MISSING, lambda w: None, plan_and_pass_drill, "warning"),
     Case(C.DRILL_OVERDUE, drill_of_days_ago, plan_and_pass_drill, "warning"),
+    Case(C.DRILL_FAILED, fail_a_drill_after_a_good_one, plan_and_pass_drill, "critical"),
     Case(C.CANNOT_TELL, silence, clear, "critical"),
 )
 #: There from the first look on.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backups.domain.drill import Proof
+from backups.domain.drill import DrillOutcome, Proof, Standing
 from backups.domain.monitor import FindingCode, Observation, Severity
 from backups.domain.policy import Environment
 from backups.models import ProtectedBranch
@@ -17,7 +17,20 @@ def last_good(scene: Scene, branch: ProtectedBranch) -> Sequence[Observation]:
     if branch.environment is Environment.DEVELOPMENT or not branch.is_root:
         return []
     standing = scene.proofs[branch.pk]
-    if standing.proof is Proof.PROVEN:
+    return [*_newest_failed(branch, standing), *_age(scene, branch, standing)]
+
+
+def _newest_failed(branch: ProtectedBranch, standing: Standing) -> list[Observation]:
+    """However young an older good drill is: what was tried last did not work."""
+    if standing.last_outcome is not DrillOutcome.FAILED or standing.last_ended_at is None:
+        return []
+    sentence = f"The newest drill of {branch.name} failed; until one passes, its recovery is in doubt."
+    ended_at = standing.last_ended_at.isoformat(timespec="seconds")
+    return [about_branch(branch, FindingCode.DRILL_FAILED, sentence, last_ended_at=ended_at)]
+
+
+def _age(scene: Scene, branch: ProtectedBranch, standing: Standing) -> list[Observation]:
+    if standing.proof in {Proof.PROVEN, Proof.DOUBTFUL}:
         return []
     if standing.last_good_at is None:
         plan = "has a plan and no good drill" if standing.proof is Proof.NEVER else "has no drill plan"
