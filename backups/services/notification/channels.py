@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 
+from backups.domain.notification import Severity
 from backups.models import Channel
 from backups.selectors.routing import is_configured
 from backups.services.notification.errors import NotDelivered
@@ -33,10 +34,16 @@ def _send_mail(letter: Letter) -> None:
     send_mail(
         to=letter.to,
         subject=letter.heading,
-        body=f"{letter.text}\n\n{letter.link}\n\n{_FOOTER}\n",
+        body=f"{letter.text}\n\n{letter.link}\n\n{_world(letter)}{_FOOTER}\n",
         message_id=letter.id,
+        thread=letter.subject_key,
+        is_urgent=letter.severity is Severity.CRITICAL and not letter.resolves,
         within_seconds=settings.NOTIFICATION_MAIL_SECONDS,
     )
+
+
+def _world(letter: Letter) -> str:
+    return "This is about a sandbox: nothing real is touched.\n" if letter.is_sandbox else ""
 
 
 _SENDERS: dict[Channel, Callable[[Letter], None]] = {

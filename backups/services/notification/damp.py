@@ -14,33 +14,43 @@ from backups.domain.people import Role
 from backups.models import DampedAlert, OutboxMessage
 from backups.services.notification.outbox import Notice, already_told
 
+_SAME = {topic: {topic.value, Topic.FINDING_FLAPPING.value} for topic in DAMPED}
+
 
 def damped(notice: Notice, *, link_path: str, people: Iterable[User], roles: Iterable[Role], now: dt.datetime) -> bool:
     """True when the notice is kept for the summary: its subject said the same within the damping time.
 
-    The subject is locked. What is worse than before is never damped, nor is anything but opening and closing.
+    The subject is locked. What is worse than all that was told is never damped, nor is anything but opening and
+    closing.
     """
     if notice.topic not in DAMPED or already_told(notice):
         return False
     waiting = DampedAlert.objects.filter(subject_key=notice.subject.key).first()
+    told = _told(notice, now)
+    if _is_news(notice, told):
+        # Told now, so what was kept before would only repeat the past.
+        DampedAlert.objects.filter(subject_key=notice.subject.key).delete()
+        return False
     if waiting is None:
-        told_at = _told_at(notice, now)
-        if told_at is None:
+        said = [message.created_at for message in told if message.topic in _SAME[notice.topic]]
+        if not said:
             return False
-        waiting = _begin(notice, told_at, now)
+        waiting = _begin(notice, max(said), now)
     _note(waiting, notice, link_path, people, roles)
     return True
 
 
-def _told_at(notice: Notice, now: dt.datetime) -> dt.datetime | None:
-    """When the subject last said this, or was last summed up, within the damping time."""
+def _told(notice: Notice, now: dt.datetime) -> list[OutboxMessage]:
+    """What the subject said within the damping time."""
     since = now - dt.timedelta(seconds=settings.NOTIFICATION_DAMPING_SECONDS)
-    told = OutboxMessage.objects.filter(
-        subject_key=notice.subject.key,
-        topic__in=[notice.topic.value, Topic.FINDING_FLAPPING.value],
-        created_at__gt=since,
-    )
-    return told.order_by("-created_at").values_list("created_at", flat=True).first()
+    messages = OutboxMessage.objects.filter(subject_key=notice.subject.key, created_at__gt=since)
+    return list(messages.only("topic", "severity", "created_at"))
+
+
+def _is_news(notice: Notice, told: list[OutboxMessage]) -> bool:
+    """Nothing that was told of it lately was as bad, so people don't know yet."""
+    worst = min((Severity(message.severity).rank for message in told), default=None)
+    return not notice.resolves and worst is not None and notice.severity.rank < worst
 
 
 def _begin(notice: Notice, told_at: dt.datetime, now: dt.datetime) -> DampedAlert:

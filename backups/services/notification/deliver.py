@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection, transaction
 
-from backups.domain.notification.topics import ASKS_FOR_THE_START, WHILE_VOTES_ARE_OPEN
-from backups.domain.restore import RequestState
 from backups.models import Channel, OutboxMessage
 from backups.services.notification.channels import send
 from backups.services.notification.errors import NotDelivered
 from backups.services.notification.letter import letter_of
 from backups.services.notification.settle import settle
+from backups.services.notification.tell import asks_in_vain
 
 _CLAIM = """
 WITH due AS MATERIALIZED (
@@ -114,7 +113,7 @@ def _deliver(claim: _Claim) -> None:
 def _problem_of_sending(message: OutboxMessage, claim: _Claim) -> NotDelivered | None:
     if claim.attempt > settings.NOTIFICATION_ATTEMPTS:
         return NotDelivered("abandoned", "Each process that tried to send it ended before it could say how it went.")
-    if _is_outdated(message):
+    if message.request is not None and asks_in_vain(message.topic, message.request):
         return NotDelivered("outdated", "It was no longer needed when its turn came.")
     try:
         send(Channel(message.channel), letter_of(message))
@@ -124,14 +123,3 @@ def _problem_of_sending(message: OutboxMessage, claim: _Claim) -> NotDelivered |
         # Without its text and traceback, which can hold the channel's address.
         return NotDelivered("unexpected", f"Something unexpected happened ({type(error).__name__}).")
     return None
-
-
-def _is_outdated(message: OutboxMessage) -> bool:
-    """Nobody is asked for a vote or a start that can't be given any more."""
-    if message.request is None:
-        return False
-    if message.topic in WHILE_VOTES_ARE_OPEN:
-        return message.request.state != RequestState.PENDING
-    if message.topic in ASKS_FOR_THE_START:
-        return message.request.state != RequestState.APPROVED
-    return False

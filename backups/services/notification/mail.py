@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import smtplib
 import socket
 import ssl
@@ -20,8 +21,20 @@ from backups.services.notification.errors import NotDelivered
 _SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
-def send_mail(*, to: str, subject: str, body: str, message_id: str, within_seconds: float) -> None:
-    """Raises NotDelivered. The same `message_id` twice is one message to the reader's mailbox, where it looks."""
+def send_mail(
+    *,
+    to: str,
+    subject: str,
+    body: str,
+    message_id: str,
+    within_seconds: float,
+    thread: str = "",
+    is_urgent: bool = False,
+) -> None:
+    """Raises NotDelivered. The same `message_id` twice is one message to the reader's mailbox, where it looks.
+
+    Mails with the same `thread` are shown together by programs that do so.
+    """
     with CutOff(within_seconds) as cut_off:
         connection = _backend(cut_off)
         message = EmailMessage(
@@ -29,7 +42,7 @@ def send_mail(*, to: str, subject: str, body: str, message_id: str, within_secon
             body=body,
             to=[to],
             connection=connection,
-            headers={"Message-ID": f"<{message_id}@{_site()}>", "Auto-Submitted": "auto-generated"},
+            headers=_headers(message_id, thread, is_urgent=is_urgent),
         )
         try:
             message.send()
@@ -37,6 +50,14 @@ def send_mail(*, to: str, subject: str, body: str, message_id: str, within_secon
             raise _lost(error, cut_off) from None  # the server's words can quote the address and the log-in
         finally:
             connection.close()
+
+
+def _headers(message_id: str, thread: str, *, is_urgent: bool) -> dict[str, str]:
+    headers = {"Message-ID": f"<{message_id}@{_site()}>", "Auto-Submitted": "auto-generated"}
+    if thread:
+        # A hash, because the thread's name may hold what no header may.
+        headers["References"] = f"<{hashlib.sha256(thread.encode()).hexdigest()[:32]}@{_site()}>"
+    return headers | ({"Importance": "high"} if is_urgent else {})
 
 
 def _site() -> str:

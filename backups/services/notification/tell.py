@@ -9,8 +9,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from backups.domain.notification import ASKS_FOR_VOTES, Subject, SubjectKind, Topic, message_text
-from backups.domain.notification.topics import ENDS_THE_CALL, WHILE_VOTES_ARE_OPEN, severity_of_request_topic
-from backups.domain.restore import RestoreKind
+from backups.domain.notification.topics import (
+    ASKS_FOR_THE_START,
+    ENDS_THE_CALL,
+    WHILE_VOTES_ARE_OPEN,
+    severity_of_request_topic,
+)
+from backups.domain.restore import RequestState, RestoreKind
 from backups.models import Comment, OutboxMessage, RestoreRequest, Vote
 from backups.selectors.clock import database_now
 from backups.selectors.restore import eligible_voters
@@ -44,10 +49,10 @@ def tell(*, topic: Topic, request: RestoreRequest) -> int:
     relieved = _still_asked(request) if topic in _DECIDES else set()
     notice = notice_of(topic, request, occasion=occasion)
     travelling = put_into_outbox(notice, people=[one for one in people if one.pk not in relieved], now=now)
+    _settle_what_asked(request, now)
     if not relieved:
         return travelling
     no_longer = replace(notice_of(Topic.VOTE_NOT_NEEDED, request, occasion=occasion), to_team=False)
-    _settle_what_asked(request, now)
     return travelling + put_into_outbox(no_longer, people=User.objects.filter(pk__in=relieved, is_active=True), now=now)
 
 
@@ -60,10 +65,20 @@ def _still_asked(request: RestoreRequest) -> set[int]:
 
 
 def _settle_what_asked(request: RestoreRequest, now: dt.datetime) -> None:
-    """What still waits to ask for a vote would hold up the news; the worker drops it when its turn comes: now."""
+    """What still waits to ask for something would hold up the news; the worker drops it when its turn comes: now."""
+    outdated = [topic.value for topic in Topic if asks_in_vain(topic, request)]
     OutboxMessage.objects.filter(
-        request=request, topic__in=WHILE_VOTES_ARE_OPEN, next_attempt_at__gt=now, lease_until__isnull=True
+        request=request, topic__in=outdated, next_attempt_at__gt=now, lease_until__isnull=True
     ).update(next_attempt_at=now)
+
+
+def asks_in_vain(topic: str, request: RestoreRequest) -> bool:
+    """Whether the topic asks for a vote or a start that can't be given any more."""
+    if topic in WHILE_VOTES_ARE_OPEN:
+        return request.state != RequestState.PENDING
+    if topic in ASKS_FOR_THE_START:
+        return request.state != RequestState.APPROVED or request.start_asked_at is not None
+    return False
 
 
 def notice_of(topic: Topic, request: RestoreRequest, *, occasion: str, minutes_left: int | None = None) -> Notice:

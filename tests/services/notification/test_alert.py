@@ -97,6 +97,16 @@ def test_what_is_worse_is_told_at_once_even_while_it_flaps():
     assert say(Topic.FINDING_WORSE, "F-1", severity=Severity.CRITICAL) == 2
 
 
+def test_what_opens_again_and_worse_is_told_at_once_and_the_past_is_dropped():
+    say(Topic.FINDING_OPENED, "F-1", severity=Severity.WARNING)
+    say(Topic.FINDING_CLOSED, "F-1", severity=Severity.WARNING, resolves=True)
+    assert say(Topic.FINDING_OPENED, "F-2", severity=Severity.WARNING) == 0
+    assert say(Topic.FINDING_OPENED, "F-3", severity=Severity.CRITICAL) == 2
+    assert ("finding.opened", "pagerduty", "") in told()
+    assert not DampedAlert.objects.exists()
+    assert say(Topic.FINDING_OPENED, "F-4", severity=Severity.CRITICAL) == 0, "that bad it is known to be"
+
+
 def test_another_subject_is_not_damped():
     say(Topic.FINDING_OPENED, "1")
     other = Subject(SubjectKind.FINDING, "F-0008", identity="window:main")

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from django.core import mail as django_mail
 
 from backups.domain.notification import Severity
 from backups.models import Channel
@@ -278,6 +279,20 @@ def test_a_mail_server_gets_sentence_link_and_an_id_that_stays(settings, over_sm
     body = mail.get_payload()
     assert LETTER.text in body
     assert f"\n{LETTER.link}\n" in body.replace("\r\n", "\n")
+    assert "This is about a sandbox" in body
+    assert mail["Importance"] == "high"
+
+
+def test_mails_about_one_thing_are_one_thread_and_its_end_is_not_urgent(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    over = replace(LETTER, id="msg_13", topic="approved", resolves=True, is_sandbox=False)
+    other = replace(LETTER, id="msg_14", subject_key="request:R-0002\nBcc: x@y.example")
+    for letter in (LETTER, over, other):
+        send(Channel.MAIL, letter)
+    first, end, another = (message.extra_headers for message in django_mail.outbox)
+    assert first["References"] == end["References"] != another["References"]
+    assert "Importance" not in end
+    assert "sandbox" not in django_mail.outbox[1].body
 
 
 def test_a_mail_that_was_taken_counts_however_the_farewell_goes(over_smtp):

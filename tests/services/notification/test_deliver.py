@@ -188,6 +188,19 @@ def test_nobody_is_asked_for_a_vote_that_can_no_longer_be_given(webhook, pending
     assert asked.last_problem == "It was no longer needed when its turn came."
 
 
+def test_a_question_for_votes_that_waits_does_not_hold_up_the_decision(settings, slack, pending, people):
+    settings.NOTIFICATION_RETRY_SECONDS = settings.NOTIFICATION_RETRY_LONGEST_SECONDS = 300
+    slack.act = answer(500)
+    deliver_slack()
+    slack.act = answer(200)
+    assert deliver_slack() == 0, "the next attempt is minutes away"
+    factories.approve(pending, people.bob, people.carol)
+    slack.posts.clear()
+    deliver_slack()
+    assert [b"approved" in post.body for post in slack.posts] == [True]
+    assert of_topic("votes_wanted", Channel.SLACK).problem_code == "outdated"
+
+
 @pytest.mark.parametrize("act", [answer(500, b"CANARY"), receivers.hang], ids=["500", "hang"])
 def test_no_secret_is_in_logs_rows_or_events(settings, slack, webhook, pending, caplog, act):
     settings.NOTIFICATION_ATTEMPTS = 1
