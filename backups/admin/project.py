@@ -31,6 +31,7 @@ def projects(request: HttpRequest, actor: Actor) -> HttpResponse:
     context = {
         "projects": list(Project.objects.order_by("name").prefetch_related("branches")),
         "can_connect": actor.may(Capability.MANAGE_SECRETS),
+        "can_manage_tokens": actor.may(Capability.MANAGE_TOKENS),
     }
     return render(request, "project/list.html", context)
 
@@ -51,6 +52,7 @@ def show(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
         "can_check": actor.may(Capability.RUN_CONNECT),
         "can_look": actor.may(Capability.TAKE_LOOK),
         "can_file": actor.may(Capability.FILE_RESTORE),
+        "can_copy": actor.may(Capability.MAKE_SAFETY_COPY),
     }
     return render(request, "project/page.html", context)
 

@@ -122,3 +122,13 @@ def progress_of_checklist(checklist: Checklist) -> Progress:
     """Settled points and all points."""
     states = list(checklist.points.values_list("state", flat=True))
     return Progress(sum(state != PointState.OPEN for state in states), len(states))
+
+
+def kept_state(checklist: Checklist) -> OwnedBranch | None:
+    """The branch that keeps the state before the restore, as long as it is not known to be gone."""
+    if checklist.request_id is None:
+        return None
+    kept = OwnedBranch.objects.filter(
+        request=checklist.request_id, purpose="preserved", fate__in=["intended", "present"]
+    )
+    return kept.order_by("-pk").first()

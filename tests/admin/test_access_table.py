@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from backups.models import EnvironmentProposal, LedgerEvent
+from tests.support.afterwards import AfterwardsScene, of_afterwards
 from tests.support.drills import ExerciseScene, plan_of
 from tests.support.scenes import Scenes
 
@@ -61,6 +62,28 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:plan-retire": {"POST": {ALICE, BOB}},
     "ops:plan-run": {"POST": {ALICE}},
     "ops:action": {"GET": EVERYBODY, "POST": EVERYBODY},
+    "ops:afterwards-list": {"GET": EVERYBODY},
+    "ops:afterwards": {"GET": EVERYBODY},
+    "ops:afterwards-point": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:afterwards-keep": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:afterwards-action": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:afterwards-setup": {"GET": {ERIN}, "POST": {ERIN}},
+    "ops:review": {"GET": EVERYBODY},
+    "ops:review-write": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:review-sign": {"POST": {BOB}},
+    "ops:removal-state": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:removal": {"GET": EVERYBODY, "POST": EVERYBODY},
+    "ops:retrospective-new": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:retrospective": {"GET": EVERYBODY},
+    "ops:retrospective-decide": {"POST": {ALICE, BOB}},
+    "ops:safety-copies": {"GET": EVERYBODY},
+    "ops:safety-copy-new": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:safety-copy": {"GET": EVERYBODY},
+    "ops:safety-copy-remove": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:safety-schedule": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:tokens": {"GET": {ERIN}},
+    "ops:token-new": {"GET": {ERIN}, "POST": {ERIN}},
+    "ops:token-revoke": {"POST": {ERIN}},
     "ops:projects": {"GET": EVERYBODY},
     "ops:project": {"GET": EVERYBODY},
     "ops:connect": {"GET": {ERIN}, "POST": {ERIN}},
@@ -129,6 +152,7 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found |= {"ops:project": (scenes.project.pk,), "ops:environment": (branch.pk,), "ops:proposal": (proposal.pk,)}
     found["ops:resolve"] = (pending.pk, "accept")
     found |= _of_drills(people, branch)
+    found |= of_afterwards(AfterwardsScene(scenes))
     for name in DJANGO:
         needs_no_id = name.endswith(("changelist", "_add", "done", "admin:password_change", "jsi18n"))
         found[name] = () if needs_no_id else (event.pk if "ledger" in name else people.bob.user.pk,)

@@ -82,5 +82,5 @@ def _cause(action: CorrectiveAction) -> tuple[str, str]:
     if action.restore_request is not None:
         return action.restore_request.reference, reverse("ops:request", args=[action.restore_request_id])
     if action.record is not None:
-        return action.record.reference, reverse("ops:queue")
+        return action.record.reference, reverse("ops:retrospective", args=[action.record_id])
     raise ValueError("An action belongs to a drill or to a restore.")

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from backups.admin import words
+from backups.admin.afterwards.words import left_of
 from backups.admin.progress import Progress, elapsed
 from backups.admin.restore import blocks, details
 from backups.domain.actions import Action
@@ -188,4 +189,4 @@ def _below(page: RequestPage, zone: dt.tzinfo) -> dict[str, Any]:
         "technical": details.technical(page),
         "intents": [intent for run in page.runs for intent in run.intents.all()],
         "history": details.history(page),
-    }
+    } | (left_of(page.request) if page.state is _S.COMPLETED else {})
