@@ -33,7 +33,7 @@ _TABLES = """
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN LATERAL ({key}) AS key ON true
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> ALL ({foreign_schemas})
-      AND n.nspname NOT LIKE 'pg\\_temp%'
+      AND n.nspname NOT LIKE 'pg\\_temp%' AND ({only}::text IS NULL OR n.nspname || '.' || c.relname = {only})
     ORDER BY n.nspname, c.relname"""
 # The primary key, else a unique index that can stand for it.
 _KEY = """
@@ -100,11 +100,16 @@ class Table:
         return tuple(column for column in self.columns if column.is_time and column.name in names)
 
 
-def read_tables(snapshot: Snapshot) -> dict[str, Table]:
-    """All tables that are the customer's, by `schema.table`."""
-    query = sql.SQL(_TABLES).format(key=sql.SQL(_KEY), foreign_schemas=_FOREIGN_SCHEMAS)
+def read_tables(snapshot: Snapshot, *, only: str | None = None) -> dict[str, Table]:
+    """All tables that are the customer's, or `only` this one, by `schema.table`."""
+    query = sql.SQL(_TABLES).format(key=sql.SQL(_KEY), foreign_schemas=_FOREIGN_SCHEMAS, only=only)
     tables = [_table(*row) for row in snapshot.rows(query)]
     return {table.label: table for table in tables}
+
+
+def read_table(snapshot: Snapshot, label: str) -> Table | None:
+    """One of the customer's tables, named `schema.table`; None when there is no such table."""
+    return read_tables(snapshot, only=label).get(label)
 
 
 def _table(

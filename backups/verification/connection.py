@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from backups.verification.dsn import Dsn
@@ -44,6 +46,8 @@ _BEGIN_ALONE = f"""{_BEGIN.removesuffix("SAVEPOINT question")}
     SET LOCAL max_parallel_workers_per_gather = 2;
     SET LOCAL work_mem = '32MB';
     SAVEPOINT question"""
+
+_kept: ContextVar[dict[str, psycopg.Connection[TupleRow]] | None] = ContextVar("kept_connections", default=None)
 
 Query = sql.SQL | sql.Composed | str
 Row = TupleRow
@@ -134,20 +138,62 @@ class Watchdog:
 
 
 @contextmanager
+def kept_connections() -> Iterator[None]:
+    """Within, a connection that a snapshot has ended with is used again for the next one on the same database."""
+    kept: dict[str, psycopg.Connection[TupleRow]] = {}
+    token = _kept.set(kept)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+        for connection in kept.values():
+            connection.close()
+
+
+@contextmanager
 def open_snapshot(dsn: Dsn, budget: Budget, *, serves_nobody: bool = False) -> Iterator[Snapshot]:
     """Connects and begins the snapshot. Raises DatabaseUnreachable.
 
     `serves_nobody`: questions may take more of the server than on one that people wait for.
     """
-    connection = connect(dsn)
+    begin = (_BEGIN_ALONE if serves_nobody else _BEGIN).encode()
+    connection = _begun_again(dsn, begin, budget) or connect(dsn)
     watchdog = Watchdog(connection, budget.left_seconds() + GRACE_SECONDS)
     try:
-        with named_errors():
-            connection.execute((_BEGIN_ALONE if serves_nobody else _BEGIN).encode())
+        if connection.info.transaction_status == TransactionStatus.IDLE:
+            with named_errors():
+                connection.execute(begin)
         yield Snapshot(connection, budget)
     finally:
+        _give_back(dsn, connection)  # still watched: a server that has gone silent must not keep us
         watchdog.end()
+
+
+def _begun_again(dsn: Dsn, begin: bytes, budget: Budget) -> psycopg.Connection[TupleRow] | None:
+    """A kept connection in a new transaction, or None: it may have been cut while nobody looked."""
+    kept = _kept.get()
+    connection = kept.pop(dsn.reveal(), None) if kept else None
+    if connection is None:
+        return None
+    watchdog = Watchdog(connection, budget.left_seconds() + GRACE_SECONDS)
+    try:
+        connection.execute(begin)
+    except psycopg.OperationalError:
         connection.close()
+        return None
+    finally:
+        watchdog.end()
+    return connection
+
+
+def _give_back(dsn: Dsn, connection: psycopg.Connection[TupleRow]) -> None:
+    kept = _kept.get()
+    if kept is not None and dsn.reveal() not in kept and not connection.closed:
+        with suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
+            kept[dsn.reveal()] = connection
+            return
+    connection.close()
 
 
 def connect(dsn: Dsn) -> psycopg.Connection[TupleRow]:

@@ -14,7 +14,7 @@ from backups.domain.execution import CheckOutcome
 from backups.verification import Dsn
 from backups.verification.catalog import read_tables
 from backups.verification.connection import Budget, open_snapshot
-from backups.verification.drill import DrillTarget, plan_checks
+from backups.verification.drill import DrillTarget, kept_connections, plan_checks
 from backups.verification.fingerprint import Fingerprint, read_fingerprint, read_row_hash
 from demo import seed
 from neon_sandbox.plain import PlainPostgres
@@ -95,11 +95,12 @@ def _all_checks(server: PlainPostgres, rounds: int) -> Figure:
 
 
 def _run_all(target: DrillTarget) -> None:
-    for planned in plan_checks(target):
-        verdict = to_the_end(planned, target)
-        if verdict.outcome is not CheckOutcome.PASSED:
-            raise AssertionError(f"{planned.title}: {verdict.sentence}")
-        target = target.learn(planned.code, verdict.figures)
+    with kept_connections():
+        for planned in plan_checks(target):
+            verdict = to_the_end(planned, target)
+            if verdict.outcome is not CheckOutcome.PASSED:
+                raise AssertionError(f"{planned.title}: {verdict.sentence}")
+            target = target.learn(planned.code, verdict.figures)
 
 
 def _count_all(*urls: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backups.verification.canary import Beat, ensure_canary, in_history, known_around, read_beats, write_beat
 from backups.verification.canary_verdict import CanaryVerdict, judge
+from backups.verification.connection import kept_connections
 from backups.verification.drill.checks import CODES, plan_checks, run_check
 from backups.verification.drill.own_check import Operator, OwnCheck, problems_of_expectation
 from backups.verification.drill.pack import CheckPack, CheckVerdict, DrillTarget, PlannedCheck
@@ -22,6 +23,7 @@ __all__ = [
     "ensure_canary",
     "in_history",
     "judge",
+    "kept_connections",
     "known_around",
     "plan_checks",
     "problems_of_expectation",

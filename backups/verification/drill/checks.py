@@ -1,8 +1,9 @@
 """The front door of a drill's checks: which there are, and running one of them for a few seconds.
 
-for planned in plan_checks(target):
-    verdict = run_check(planned, target, budget_seconds=8, cursor=cursor)   # until verdict.has_ended
-    target = target.learn(planned.code, verdict.figures)
+with kept_connections():                                                        # spares a log-in for each check
+    for planned in plan_checks(target):
+        verdict = run_check(planned, target, budget_seconds=8, cursor=cursor)   # until verdict.has_ended
+        target = target.learn(planned.code, verdict.figures)
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import sql
 
-from backups.verification.catalog import Table, read_tables
+from backups.verification.catalog import Table, read_table
 from backups.verification.connection import Budget, Snapshot
 from backups.verification.deletions import read_counted
 from backups.verification.difference import Difference, Pair, ask_both, compare_slice
@@ -81,12 +81,14 @@ def check_content(
         open_copy(target, budget) as copy,
         open_source(target, budget) as source,
     ):
-        on_copy, at_source = read_tables(copy).get(spec.subject), read_tables(source).get(spec.subject)
+        on_copy, at_source = read_table(copy, spec.subject), read_table(source, spec.subject)
         if on_copy is None:
             return failed(spec, "The table is missing on the copy.")
+        if at_source is None:
+            return inconclusive(spec, "Could not tell: the source no longer has this table.")
         if doubt := _doubt(target, on_copy, at_source):
             return inconclusive(spec, f"Could not tell: {doubt}.")
-        sides = _sides(target, copy, source, on_copy)
+        sides = _sides(target, copy, source, on_copy, at_source)
         progress = _go_on(sides, begun)
     if progress is None:
         return inconclusive(spec, "Could not tell: it can't be read in the time allowed.")
@@ -101,21 +103,18 @@ def _beginning(spec: CheckSpec, target: DrillTarget) -> Progress:
     return Progress(slicing, target.seed_for(spec.subject), Fingerprint(), Fingerprint(), Difference())
 
 
-def _doubt(target: DrillTarget, on_copy: Table, at_source: Table | None) -> str | None:
-    if at_source is None:
-        return "the source no longer has this table"
+def _doubt(target: DrillTarget, on_copy: Table, at_source: Table) -> str | None:
     if on_copy.columns != at_source.columns:
         return "the columns at the source are not those of the copy"
     return doubt_about_source(target, at_source)
 
 
-def _sides(target: DrillTarget, copy: Snapshot, source: Snapshot, table: Table) -> _Sides:
+def _sides(target: DrillTarget, copy: Snapshot, source: Snapshot, table: Table, at_source: Table) -> _Sides:
     if target.anchors is None:
         raise ValueError("the copy has not been read")
     pair = Pair(copy, source, table, target.anchors.boundary, open_at_point=target.in_flight)
     # The counter is of the source's table: a copy's begins at zero.
-    oid_at_source = read_tables(source)[table.label].oid
-    deleted = read_counted(source, oid_at_source).deleted
+    deleted = read_counted(source, at_source.oid).deleted
     return _Sides(pair, read_row_hash(copy, table), was_settled(target), deleted)
 
 

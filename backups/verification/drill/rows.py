@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 from psycopg import sql
 
-from backups.verification.catalog import Table, read_tables
+from backups.verification.catalog import Table, read_table
 from backups.verification.connection import Budget, Snapshot
 from backups.verification.context import VerificationPolicy
 from backups.verification.deletions import read_counted
@@ -65,7 +65,7 @@ class RowCounts:
 def check_rows(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
     """Counts on both sides. Inconclusive where the source's count can't be told to be of the point."""
     with open_copy(target, budget) as copy, open_source(target, budget) as source:
-        on_copy, at_source = read_tables(copy).get(spec.subject), read_tables(source).get(spec.subject)
+        on_copy, at_source = read_table(copy, spec.subject), read_table(source, spec.subject)
         if on_copy is None:
             return failed(spec, "The table is missing on the copy.")
         if at_source is None:
