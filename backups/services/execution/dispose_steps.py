@@ -17,6 +17,7 @@ from backups.selectors.clock import database_now
 from backups.selectors.restore import governing_requests
 from backups.services.execution.context import StepContext
 from backups.services.execution.events import record_run
+from backups.services.execution.intent_records import UNSETTLED, newest_intent
 from backups.services.execution.intents import Applied, Change, Refused, Waiting, with_intent
 from backups.services.execution.lookups import branch_exists, look_up_deleted
 from backups.services.execution.own_copies import is_of_order
@@ -44,7 +45,7 @@ def remove_owned(context: StepContext, owned: OwnedBranch) -> StepResult:
     """Deletes the branch and sees that it is gone. NoEffect: it can't be deleted now, or is not ours any more."""
     branch = _find(context, owned)
     if branch is None:
-        return _is_absent(owned)
+        return _settled(context, owned) or _is_absent(owned)
     if owned.fate == BranchFate.HANDED_OVER:
         return _keep(owned, branch)
     stranger = _not_ours(owned, branch)
@@ -119,18 +120,32 @@ def _leave(owned: OwnedBranch, why: str) -> StepResult:
     return NoEffect(code="not_ours", sentence=f"{owned.name} was left alone: {why}.", commit=commit)
 
 
-def _delete(context: StepContext, owned: OwnedBranch, branch: Branch) -> StepResult:
-    def send(intent: Intent) -> BranchChange:
-        return context.client.branches.delete(context.project_id, branch.id, request_id=str(intent.http_request_id))
+def _settled(context: StepContext, owned: OwnedBranch) -> StepResult | None:
+    """An order of this run whose answer nobody heard, and whose effect is there: it is found and adopted."""
+    order = newest_intent(context.execution, IntentKind.DELETE_BRANCH, owned.name)
+    if order is None or order.outcome not in UNSETTLED:
+        return None
+    result = with_intent(context, _deletion(context, owned, order.target_branch_id))
+    if isinstance(result, Applied):
+        return None
+    return Again(after_seconds=1, waiting_for="Neon to remove it", sentence=result.sentence)
 
-    change = Change(
+
+def _deletion(context: StepContext, owned: OwnedBranch, branch_id: str) -> Change:
+    def send(intent: Intent) -> BranchChange:
+        return context.client.branches.delete(context.project_id, branch_id, request_id=str(intent.http_request_id))
+
+    return Change(
         kind=IntentKind.DELETE_BRANCH,
         name=owned.name,
-        target_branch_id=branch.id,
+        target_branch_id=branch_id,
         send=send,
         look_up=look_up_deleted(context),
     )
-    result = with_intent(context, change)
+
+
+def _delete(context: StepContext, owned: OwnedBranch, branch: Branch) -> StepResult:
+    result = with_intent(context, _deletion(context, owned, branch.id))
     if isinstance(result, Applied):
         return _seen_gone(context, owned, branch)
     if isinstance(result, Waiting):

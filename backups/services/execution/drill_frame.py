@@ -58,7 +58,7 @@ def framed(step: StepFunction, *, stops: bool = True) -> StepFunction:
 def to_removal(context: StepContext, trouble: Trouble) -> StepResult:
     """The drill goes no further: its copy is removed, and the verdict keeps what is known now."""
     drill, now = drill_of(context), database_now()
-    trouble = Trouble(trouble.code, one_line(trouble.sentence), trouble.shows_failure)
+    trouble = Trouble(trouble.code, f"{one_line(trouble.sentence)}.", trouble.shows_failure)
     memory = {
         "trouble": {"code": trouble.code, "sentence": trouble.sentence, "shows_failure": trouble.shows_failure},
         "stopped_milliseconds": outcome.technical_milliseconds(drill, until=now),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from django.conf import settings
+
 from backups.domain.drill_verdict import Trouble, Verdict, verdict
 from backups.domain.execution import BranchFate, Step
 from backups.models import Execution, OwnedBranch
@@ -11,7 +15,7 @@ from backups.services.execution.context import StepContext
 from backups.services.execution.dispose_steps import record_cleanup_failed, remove_owned
 from backups.services.execution.drill_frame import CANCELLED, drill_of, to_removal, trouble_of
 from backups.services.execution.drill_verdict import counted_checks, measured
-from backups.services.execution.results import Advance, Finished, NoEffect, StepResult
+from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
 from backups.services.observed_facts import one_line
 
 STAYS = "Its copy could not be removed yet: the portal goes on trying, and Neon removes it at its date."
@@ -28,7 +32,7 @@ def remove(context: StepContext) -> StepResult:
     if isinstance(result, NoEffect):
         memory = {"copy_stays": result.code}
         return Advance(to=Step.FINISH, memory=memory, sentence=result.sentence, commit=result.commit)
-    return result
+    return _again(context, result) if isinstance(result, Again) else result
 
 
 def finish(context: StepContext) -> StepResult:
@@ -66,6 +70,15 @@ def give_up(context: StepContext, code: str, sentence: str) -> StepResult:
             record_cleanup_failed(run, owned, code)
 
     return Advance(to=Step.FINISH, memory={"copy_stays": code}, sentence=one_line(sentence), commit=commit)
+
+
+def _again(context: StepContext, result: Again) -> StepResult:
+    """Neon does not do it yet. After a while the drill ends all the same, and the clean-up goes on with its copy."""
+    now = outcome.technical_milliseconds(drill_of(context), until=database_now())
+    since = int(context.memory.get("removing_since_milliseconds", now))
+    if now - since >= settings.EXECUTION_PATIENCE_SECONDS * 1000:
+        return give_up(context, "not_removed", result.sentence or f"Waited for {result.waiting_for}")
+    return replace(result, memory={**result.memory, "removing_since_milliseconds": since})
 
 
 def _with_copy(context: StepContext, sentence: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 from backups.models import Drill, DrillPlan, Execution
 from backups.services.drill.input import PlanWish
 from backups.services.drill.plans import create_plan
 from backups.services.drill.run import run_plan_now
+from backups.services.execution import advance as advancing
 from tests.services.execution.scene import Scene, work
 
 #: Without a canary and with nobody writing, the age of the newest data is not the subject of most tests.
@@ -35,6 +37,17 @@ def ended(run: Execution) -> Drill:
     drill = Drill.objects.get(executions=run)
     assert run.state == "finished", (run.state, run.halt_sentence)
     return drill
+
+
+def worked_until(run: Execution, step: str) -> Execution:
+    """The run just before that step, which nobody has begun."""
+    one_step = advancing._one_step
+
+    def only_one(claim: Any, workplace: Any, began: float) -> bool:
+        return one_step(claim, workplace, float("-inf"))
+
+    with patch.object(advancing, "_one_step", only_one):
+        return work(run, until=step)
 
 
 def names(scene: Scene) -> set[str]:
