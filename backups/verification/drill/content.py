@@ -9,11 +9,17 @@ from psycopg import sql
 
 from backups.verification.catalog import Table, read_table
 from backups.verification.connection import Budget, Snapshot
-from backups.verification.deletions import read_counted
 from backups.verification.difference import Difference, Pair, ask_both, compare_slice
+from backups.verification.drill.gone import (
+    POLL_SECONDS,
+    Counters,
+    Explanation,
+    read_counters,
+    wait_for_counters,
+)
 from backups.verification.drill.pack import DrillTarget
 from backups.verification.drill.reading import open_copy, open_source, was_settled
-from backups.verification.drill.rows import deletions_explained, doubt_about_source
+from backups.verification.drill.rows import doubt_about_source
 from backups.verification.errors import OutOfTime
 from backups.verification.fingerprint import (
     Fingerprint,
@@ -68,7 +74,7 @@ class _Sides:
     pair: Pair
     row_hash: RowHash
     settled: sql.Composed
-    deletions_counted: int
+    counters: Counters
 
 
 def check_content(
@@ -94,7 +100,13 @@ def check_content(
         return inconclusive(spec, "Could not tell: it can't be read in the time allowed.")
     if not progress.slicing.is_done:
         return Unfinished(spec, progress.to_cursor())
+    if _explained(progress, sides) is not Explanation.DELETED and (waiting := wait_for_counters(target, cursor)):
+        return Unfinished(spec, progress.to_cursor() | waiting, retry_after_seconds=POLL_SECONDS)
     return _judge(spec, progress, sides)
+
+
+def _explained(progress: Progress, sides: _Sides) -> Explanation:
+    return sides.counters.explain(progress.seen.gone, progress.seen.at_point)
 
 
 def _beginning(spec: CheckSpec, target: DrillTarget) -> Progress:
@@ -113,9 +125,8 @@ def _sides(target: DrillTarget, copy: Snapshot, source: Snapshot, table: Table, 
     if target.anchors is None:
         raise ValueError("the copy has not been read")
     pair = Pair(copy, source, table, target.anchors.boundary, open_at_point=target.in_flight)
-    # The counter is of the source's table: a copy's begins at zero.
-    deleted = read_counted(source, at_source.oid).deleted
-    return _Sides(pair, read_row_hash(copy, table), was_settled(target), deleted)
+    counters = read_counters(target, copy, source, table, at_source)
+    return _Sides(pair, read_row_hash(copy, table), was_settled(target), counters)
 
 
 def _go_on(sides: _Sides, progress: Progress) -> Progress | None:
@@ -167,6 +178,7 @@ def _judge(spec: CheckSpec, progress: Progress, sides: _Sides) -> CheckResult:
         "rows": progress.copy.rows, "fingerprint": progress.copy.hexadecimal(),
         "source_rows_before_point": progress.settled.rows, "source_fingerprint": progress.settled.hexadecimal(),
         "same": same, "changed_since": seen.changed, "gone_since": seen.gone, "missing_or_other": seen.strange,
+        "deletions_counted": sides.counters.counted.deleted,
         "by_text": list(sides.row_hash.by_text),
     }  # fmt: skip
     if seen.strange:
@@ -179,13 +191,15 @@ def _judge(spec: CheckSpec, progress: Progress, sides: _Sides) -> CheckResult:
         return passed(
             spec, f"{counted(same, 'row')}, same fingerprint as the source's from before the point.", **figures
         )
-    if seen.gone > deletions_explained(seen.at_point, sides.deletions_counted):
-        return inconclusive(
-            spec,
-            f"Could not tell: {counted(seen.gone, 'row')} of the copy no longer at the source, which counted"
-            f" {sides.deletions_counted:,} deletions.",
-            **figures,
+    explained = _explained(progress, sides)
+    counted_there = f"which counted {sides.counters.counted.deleted:,} deletions"
+    if explained is Explanation.NEVER_THERE:
+        return failed(
+            spec, f"{counted(seen.gone, 'row')} of the copy not at the source, {counted_there} since.", **figures
         )
+    if explained is Explanation.UNCLEAR:
+        gone = f"{counted(seen.gone, 'row')} of the copy no longer at the source"
+        return inconclusive(spec, f"Could not tell: {gone}, {counted_there}.", **figures)
     if same == 0 and seen.at_point:
         return inconclusive(spec, "Could not tell: every row was changed or deleted at the source since.", **figures)
     return passed(

@@ -113,6 +113,7 @@ class DrillTarget:
     hash_key: bytes | None = field(default=None, repr=False)
     anchors: Anchors | None = None
     in_flight: tuple[int, ...] = ()
+    statistics_settle_seconds: float = 12.0
 
     def learn(self, code: str, figures: Mapping[str, Any]) -> DrillTarget:
         """The target for the checks that follow a finished check with this code. Call it for each, in order."""

@@ -11,17 +11,23 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from psycopg import sql
 
 from backups.verification.catalog import Table, read_table
 from backups.verification.connection import Budget, Snapshot
-from backups.verification.context import VerificationPolicy
-from backups.verification.deletions import read_counted
+from backups.verification.drill.gone import (
+    POLL_SECONDS,
+    Counters,
+    Explanation,
+    read_counters,
+    wait_for_counters,
+)
 from backups.verification.drill.pack import DrillTarget
 from backups.verification.drill.point import HAS_COMMIT_TIMES, POINT_SLACK, instant
 from backups.verification.drill.reading import in_flight_at_point, open_copy, open_source, was_settled
-from backups.verification.results import CheckResult, CheckSpec, counted, failed, inconclusive, passed
+from backups.verification.results import CheckResult, CheckSpec, Unfinished, counted, failed, inconclusive, passed
 
 #: A row that says it was made before the point may have been committed after it; a transaction is seldom open longer.
 OPEN_TRANSACTION = dt.timedelta(seconds=60)
@@ -45,7 +51,6 @@ class RowCounts:
     made_at_source: int | None
     made_on_copy: int | None
     unknown_commits: int
-    deleted_since_counted: int
 
     @property
     def missing(self) -> int:
@@ -62,7 +67,9 @@ class RowCounts:
         return max(0, self.on_copy - self.at_source)
 
 
-def check_rows(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResult:
+def check_rows(
+    spec: CheckSpec, target: DrillTarget, budget: Budget, cursor: dict[str, Any] | None
+) -> CheckResult | Unfinished:
     """Counts on both sides. Inconclusive where the source's count can't be told to be of the point."""
     with open_copy(target, budget) as copy, open_source(target, budget) as source:
         on_copy, at_source = read_table(copy, spec.subject), read_table(source, spec.subject)
@@ -73,7 +80,11 @@ def check_rows(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckRes
         if doubt := doubt_about_source(target, at_source):
             return inconclusive(spec, f"Could not tell: {doubt}.", size_bytes=at_source.size_bytes)
         counts = _count(target, copy, source, on_copy, at_source)
-    return _judge(spec, target, counts)
+        counters = read_counters(target, copy, source, on_copy, at_source)
+    is_clear = counters.explain(counts.gone_since, counts.on_copy) is Explanation.DELETED
+    if not is_clear and (waiting := wait_for_counters(target, cursor)):
+        return Unfinished(spec, waiting, retry_after_seconds=POLL_SECONDS)
+    return _judge(spec, target, counts, counters)
 
 
 def doubt_about_source(target: DrillTarget, table: Table) -> str | None:
@@ -99,7 +110,6 @@ def _count(target: DrillTarget, copy: Snapshot, source: Snapshot, on_copy: Table
             table=at_source.identifier,
         )
     )
-    deleted = read_counted(source, at_source.oid).deleted
     has_made = made_by is not None
     return RowCounts(
         rows_on_copy,
@@ -108,7 +118,6 @@ def _count(target: DrillTarget, copy: Snapshot, source: Snapshot, on_copy: Table
         made_at_source if has_made else None,
         made_on_copy if has_made else None,
         unknown,
-        deleted,
     )
 
 
@@ -136,11 +145,11 @@ def _committed_before(target: DrillTarget, source: Snapshot) -> sql.Composable:
     )
 
 
-def _judge(spec: CheckSpec, target: DrillTarget, counts: RowCounts) -> CheckResult:
+def _judge(spec: CheckSpec, target: DrillTarget, counts: RowCounts, counters: Counters) -> CheckResult:
     allowed = int(counts.expected_at_least * target.pack.row_tolerance_share)
     figures = asdict(counts) | {
         "missing": counts.missing, "expected_at_least": counts.expected_at_least,
-        "tolerance_rows": allowed, "gone_since": counts.gone_since,
+        "tolerance_rows": allowed, "gone_since": counts.gone_since, "deletions_counted": counters.counted.deleted,
     }  # fmt: skip
     held = f"{counted(counts.on_copy, 'row')} on the copy"
     if counts.missing > allowed:
@@ -150,20 +159,15 @@ def _judge(spec: CheckSpec, target: DrillTarget, counts: RowCounts) -> CheckResu
             f" (allowed: {allowed:,}).",
             **figures,
         )
-    if counts.gone_since > deletions_explained(counts.on_copy, counts.deleted_since_counted):
+    if counters.explain(counts.gone_since, counts.on_copy) is not Explanation.DELETED:
         return inconclusive(
             spec,
             f"Could not tell: {held}, {counts.gone_since:,} more than the source holds, which counted"
-            f" {counts.deleted_since_counted:,} deletions.",
+            f" {counters.counted.deleted:,} deletions.",
             **figures,
         )
     return passed(spec, f"{held}; the source holds {counts.at_source:,}, {counts.expected_at_least:,} of them from"
                         f" before the point. {_about_missing(counts.missing, allowed)}", **figures)  # fmt: skip
-
-
-def deletions_explained(rows: int, counted_at_source: int) -> int:
-    """So many rows may be gone at the source since: what it counted, or what passes without a look."""
-    return max(counted_at_source, VerificationPolicy().deletions_allowed(rows))
 
 
 def _about_missing(missing: int, allowed: int) -> str:

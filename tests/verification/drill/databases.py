@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class Sides:
             "point_at": POINT,
             "pack": self.pack,
             "hash_key": KEY,
+            "statistics_settle_seconds": 0,
         }
         return DrillTarget(**values | self.changes)
 
@@ -104,6 +106,7 @@ def to_the_end(planned: PlannedCheck, target: DrillTarget, *, budget_seconds: fl
         if verdict.has_ended:
             return verdict
         cursor = verdict.cursor
+        time.sleep(verdict.retry_after_seconds)
 
 
 def not_passed(found: dict[tuple[str, str], CheckVerdict]) -> dict[tuple[str, str], str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from dataclasses import replace
 
 import pytest
 
 from backups.domain.execution import CheckOutcome
-from backups.verification.drill import CODES, CheckPack, Operator, OwnCheck, plan_checks, run_check
+from backups.verification.drill import CODES, CheckPack, Operator, OwnCheck, PlannedCheck, plan_checks, run_check
 from tests.verification.drill.databases import POINT, Sides, not_passed, to_the_end
 
 
@@ -57,6 +59,33 @@ def test_many_rows_gone_at_the_source_pass_only_if_it_counted_them(sides: Sides)
         verdict = sides.run(code, "public.doses")
         assert verdict.outcome is CheckOutcome.INCONCLUSIVE
         assert "counted 0 deletions" in verdict.sentence
+
+
+def test_a_row_that_the_source_never_had_fails_once_its_counters_have_had_their_time(sides: Sides) -> None:
+    """The counters reach back to before the point, and say that nothing was deleted."""
+    sides.changes["point_at"] = dt.datetime.now(dt.UTC)
+    assert sides.run("fingerprint", "public.tags").outcome is CheckOutcome.PASSED
+    sides.on_copy("INSERT INTO tags SELECT name FROM tags LIMIT 1")
+    sides.changes["statistics_settle_seconds"] = 12
+    target = sides.target()
+    target = target.learn("copy_read", to_the_end(PlannedCheck("copy_read", "", "", "", True), target).figures)
+    planned = PlannedCheck("fingerprint", "", "carecircle", "public.tags", True)
+    begun = run_check(planned, target)
+    assert not begun.has_ended
+    assert begun.retry_after_seconds > 0
+    ended = run_check(planned, replace(target, statistics_settle_seconds=0), cursor=begun.cursor)
+    assert ended.outcome is CheckOutcome.FAILED
+    assert "1 row of the copy not at the source, which counted 0 deletions since" in ended.sentence
+    sides.changes["statistics_settle_seconds"] = 0
+    assert sides.run("row_counts", "public.tags").outcome is CheckOutcome.INCONCLUSIVE
+
+
+def test_a_table_emptied_at_the_source_since_is_not_held_against_the_copy(sides: Sides) -> None:
+    """TRUNCATE counts no deletions: the accident that drills are for must not fail them."""
+    sides.changes["point_at"] = dt.datetime.now(dt.UTC)
+    sides.at_source("TRUNCATE tags")
+    assert sides.run("fingerprint", "public.tags").outcome is CheckOutcome.INCONCLUSIVE
+    assert sides.run("row_counts", "public.tags").outcome is CheckOutcome.INCONCLUSIVE
 
 
 def test_a_table_rewritten_since_can_not_be_told(sides: Sides) -> None:
