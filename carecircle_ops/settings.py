@@ -206,6 +206,13 @@ from carecircle_ops.settings_monitor import MONITOR_EVERY_SECONDS  # noqa: E402
 
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = optional("MAIL_FROM", f"carecircle-ops@{_SITE.hostname}")
 
+# --- For the hour in which the portal is down ---------------------------------------------------------------------
+
+# Where the worker keeps one printable page for each project: a directory that is copied off this machine.
+RUNBOOK_DIR = optional("RUNBOOK_DIR")
+# One line on each of them: the number that is answered at night, and the thread.
+RUNBOOK_CONTACT = optional("RUNBOOK_CONTACT")
+
 # --- The worker -----------------------------------------------------------------------------------------------
 
 # A lease outlives the longest task (timeout, hard kill after 3 s, guard cycle) and the longest call to Neon.
@@ -270,6 +277,9 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.safety_copy.schedule.make_due_copies": _SLOWER,
     "backups.services.safety_copy.prune.prune_due_copies": _SLOWER,
     "backups.services.afterwards.nag.nag_about_what_is_open": 60 * WORKER_WAKE_SECONDS,
+    "backups.services.duties.keep_duties": 60 * WORKER_WAKE_SECONDS,
+    "backups.services.drill_log.telling.escalate_actions": 60 * WORKER_WAKE_SECONDS,
+    "backups.services.runbook.write.write_due_runbooks": 60 * WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_mail": WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_slack": WORKER_WAKE_SECONDS,
     "backups.services.notification.deliver.deliver_webhook": WORKER_WAKE_SECONDS,

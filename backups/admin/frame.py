@@ -32,6 +32,7 @@ _PLACES: tuple[tuple[str, str, Capability, str], ...] = (
     ("Start", "ops:start", Capability.READ_REQUESTS, "start"),
     ("Requests", "ops:queue", Capability.READ_REQUESTS, "requests"),
     ("Drills", "ops:drills", Capability.READ_DRILLS, "drills"),
+    ("Readiness", "ops:readiness", Capability.READ_PROJECTS, "readiness"),
     ("Projects", "ops:projects", Capability.READ_PROJECTS, "projects"),
     ("Alerts", "ops:notifications", Capability.READ_SYSTEM, "notifications"),
     ("Audit log", "admin:backups_ledgerevent_changelist", Capability.READ_LEDGER, "ledgerevent"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from backups.admin import display, look, notification, overview, project
+from backups.admin import display, look, notification, overview, project, readiness
 from backups.admin.afterwards import urls as afterwards_urls
 from backups.admin.drill import urls as drill_urls
 from backups.admin.restore import filing, request, resolve, start, vote
@@ -37,6 +37,9 @@ urlpatterns = [
     path("looks/<int:pk>/live/", look.live, name="look-live"),
     path("looks/<int:pk>/close/", look.close, name="look-close"),
     *drill_urls.urlpatterns,
+    path("readiness/", readiness.show, name="readiness"),
+    path("readiness/duties/<slug:code>/", readiness.say, name="duty"),
+    path("projects/<int:pk>/runbook/", readiness.runbook, name="runbook"),
     *afterwards_urls.urlpatterns,
     path("projects/", project.projects, name="projects"),
     path("projects/new/", project.connect, name="connect"),

@@ -84,6 +84,9 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:tokens": {"GET": {ERIN}},
     "ops:token-new": {"GET": {ERIN}, "POST": {ERIN}},
     "ops:token-revoke": {"POST": {ERIN}},
+    "ops:readiness": {"GET": EVERYBODY},
+    "ops:duty": {"GET": EVERYBODY, "POST": EVERYBODY},
+    "ops:runbook": {"GET": EVERYBODY},
     "ops:projects": {"GET": EVERYBODY},
     "ops:project": {"GET": EVERYBODY},
     "ops:connect": {"GET": {ERIN}, "POST": {ERIN}},
@@ -153,6 +156,7 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found["ops:resolve"] = (pending.pk, "accept")
     found |= _of_drills(people, branch)
     found |= of_afterwards(AfterwardsScene(scenes))
+    found |= {"ops:readiness": (), "ops:duty": ("people_reviewed",), "ops:runbook": (scenes.project.pk,)}
     for name in DJANGO:
         needs_no_id = name.endswith(("changelist", "_add", "done", "admin:password_change", "jsi18n"))
         found[name] = () if needs_no_id else (event.pk if "ledger" in name else people.bob.user.pk,)

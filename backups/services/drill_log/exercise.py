@@ -14,6 +14,7 @@ from backups.ledger.fields import Detail
 from backups.models import Drill, Project, ProtectedBranch, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.services.drill_log.governed import GrantedDrill, demand, on_drill, record_drill, text_errors, words_of
+from backups.services.drill_log.telling import tell_signature_wanted
 from backups.services.restore.errors import Refused
 from backups.services.restore.governed import account_of, refusals_recorded, with_roles_of_now
 
@@ -185,6 +186,7 @@ def _end(granted: GrantedDrill, ending: Ending) -> Drill:
     event = record_drill(granted, "drill.exercise_ended", facts_of(drill) | details, text=ending.conclusion.strip())
     drill.conclusion = words_of(event)
     drill.save()
+    tell_signature_wanted(drill)
     return drill
 
 

@@ -1,0 +1,1 @@
+"""The runbook of each project: one page that works when the portal is down."""
