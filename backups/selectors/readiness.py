@@ -117,6 +117,7 @@ def _recovery_of(
 
 _PROOF: dict[Proof, tuple[Readiness, str]] = {
     Proof.PROVEN: (Readiness.READY, "a drill proves it."),
+    Proof.DOUBTFUL: (Readiness.WEAK, "a drill proves it, but a newer one failed."),
     Proof.FADING: (Readiness.WEAK, "the proof is fading; no drill passed in time."),
     Proof.STALE: (Readiness.MISSING, "the last good drill is too old to count."),
     Proof.NEVER: (Readiness.MISSING, "no drill has ever passed."),

@@ -7,6 +7,8 @@ import datetime as dt
 import pytest
 from django.urls import reverse
 
+from backups.admin.drill import words
+from backups.domain.drill import Proof
 from backups.domain.policy import Environment
 from backups.models import (
     ControlState,
@@ -18,9 +20,11 @@ from backups.models import (
     ProjectWatch,
     RunbookCopy,
 )
+from backups.selectors import readiness as selector
 from backups.selectors.clock import database_now
 from backups.selectors.readiness import Readiness, readiness
 from backups.services.duties import keep_duties
+from backups.services.runbook import content
 from tests.admin.test_pages_show import text_of
 from tests.factories import branch, project
 from tests.support.drills import ExerciseScene, automatic_drill
@@ -117,6 +121,11 @@ def test_testing_wants_drills_and_people(main, people):
     assert state_of("testing") is Readiness.READY
     automatic_drill(main, outcome="failed")
     assert state_of("testing") is Readiness.WEAK
+
+
+def test_every_degree_of_proof_has_its_words():
+    for said in (selector._PROOF, content._PROOF, words._PROOF):
+        assert set(said) == set(Proof)
 
 
 def test_other_environments_do_not_count(main):

@@ -13,6 +13,7 @@ from backups.services.runbook.commands import Command, kept_name, looking, resto
 _CONSOLE = "https://console.neon.tech/app/projects"
 _PROOF = {
     Proof.PROVEN: "proven",
+    Proof.DOUBTFUL: "in doubt: a newer drill failed",
     Proof.FADING: "proof is fading",
     Proof.STALE: "proof is too old to count",
     Proof.NEVER: "never proven",
