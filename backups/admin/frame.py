@@ -31,6 +31,7 @@ class Place:
 _PLACES: tuple[tuple[str, str, Capability, str], ...] = (
     ("Start", "ops:start", Capability.READ_REQUESTS, "start"),
     ("Requests", "ops:queue", Capability.READ_REQUESTS, "requests"),
+    ("Monitor", "ops:monitor", Capability.READ_MONITOR, "monitor"),
     ("Drills", "ops:drills", Capability.READ_DRILLS, "drills"),
     ("Readiness", "ops:readiness", Capability.READ_PROJECTS, "readiness"),
     ("Projects", "ops:projects", Capability.READ_PROJECTS, "projects"),

@@ -7,6 +7,7 @@ from django.urls import path
 from backups.admin import display, look, notification, overview, project, readiness
 from backups.admin.afterwards import urls as afterwards_urls
 from backups.admin.drill import urls as drill_urls
+from backups.admin.monitor import urls as monitor_urls
 from backups.admin.restore import filing, request, resolve, start, vote
 
 app_name = "ops"
@@ -41,6 +42,7 @@ urlpatterns = [
     path("readiness/duties/<slug:code>/", readiness.say, name="duty"),
     path("projects/<int:pk>/runbook/", readiness.runbook, name="runbook"),
     *afterwards_urls.urlpatterns,
+    *monitor_urls.urlpatterns,
     path("projects/", project.projects, name="projects"),
     path("projects/new/", project.connect, name="connect"),
     path("projects/<int:pk>/check/", project.check, name="check"),

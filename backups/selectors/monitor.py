@@ -7,11 +7,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.contrib.auth.models import User
+from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 
 from backups.domain.monitor import Health, Severity, overall
+from backups.domain.people import Capability, roles_with
 from backups.domain.policy import Environment
-from backups.models import ControlState, Finding, MonitorRun, Project, ProjectWatch, ProtectedBranch
+from backups.models import (
+    ControlState,
+    Finding,
+    FreeText,
+    MonitorRun,
+    Project,
+    ProjectWatch,
+    ProtectedBranch,
+    RoleMembership,
+)
 
 _RANK = Case(
     *[When(severity=severity.value, then=Value(severity.rank)) for severity in Severity],
@@ -166,3 +177,33 @@ def _unknown(state: ControlState) -> Unknown:
 def findings_of(project: Project) -> QuerySet[Finding]:
     """The open ones of one project, worst first."""
     return open_findings().filter(project=project)
+
+
+def branch_health(branch: ProtectedBranch) -> BranchHealth:
+    """Can we recover this branch? Three queries."""
+    about = Q(branch=branch) | Q(project=branch.project_id, branch__isnull=True)
+    asked = ProjectWatch.objects.filter(project=branch.project_id).values_list("known_at", flat=True).first()
+    return _health_of(branch, tuple(open_findings().filter(about)), ControlState.objects.filter(about), asked)
+
+
+def control_states(branch: ProtectedBranch, *, order: list[str]) -> list[ControlState]:
+    """Every control of the branch and of its project, in the given order of names."""
+    about = Q(branch=branch) | Q(project=branch.project_id, branch__isnull=True)
+    places = {name: place for place, name in enumerate(order)}
+    return sorted(ControlState.objects.filter(about), key=lambda each: places.get(each.control, len(places)))
+
+
+def handlers() -> list[User]:
+    """People whose role can look after a finding, by name."""
+    roles = [role.value for role in roles_with(Capability.HANDLE_FINDING)]
+    held = RoleMembership.objects.filter(user=OuterRef("pk"), role__in=roles, until__isnull=True)
+    found = User.objects.filter(Exists(held), is_active=True).exclude(profile__is_service_account=True)
+    return list(found.order_by("username"))
+
+
+def words_of_finding(finding: Finding) -> dict[str, str]:
+    """What people wrote about it, by the act: `acknowledged`, `explained`. Erased words are said to be erased."""
+    events = {"acknowledged": finding.acknowledgement_event_id, "explained": finding.explanation_event_id}
+    wanted = [event_id for event_id in events.values() if event_id is not None]
+    texts = {text.event_id: str(text) for text in FreeText.objects.filter(event__in=wanted)} if wanted else {}
+    return {act: texts[event_id] for act, event_id in events.items() if event_id in texts}

@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from backups.models import EnvironmentProposal, LedgerEvent
 from tests.support.afterwards import AfterwardsScene, of_afterwards
 from tests.support.drills import ExerciseScene, plan_of
+from tests.support.monitor import monitor_scene
 from tests.support.scenes import Scenes
 
 pytestmark = pytest.mark.django_db
@@ -93,6 +94,15 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:check": {"POST": {ERIN}},
     "ops:environment": {"GET": {ERIN}, "POST": {ERIN}},
     "ops:proposal": {"GET": EVERYBODY, "POST": EVERYBODY},
+    "ops:monitor": {"GET": EVERYBODY},
+    "ops:finding": {"GET": EVERYBODY},
+    "ops:finding-acknowledge": {"POST": {ALICE, BOB, ERIN}},
+    "ops:finding-give": {"POST": {ALICE, BOB, ERIN}},
+    "ops:finding-explain": {"POST": {BOB}},
+    "ops:branch-health": {"GET": EVERYBODY},
+    "ops:declare-backups": {"GET": {BOB, ERIN}, "POST": {BOB, ERIN}},
+    "ops:propose-backups": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
+    "ops:plan-proposal": {"GET": EVERYBODY, "POST": EVERYBODY},
     "ops:notifications": {"GET": EVERYBODY},
     "ops:notifications-routes": {"POST": {ERIN}},
     "ops:notifications-test": {"POST": {ERIN}},
@@ -154,6 +164,7 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found["ops:check"] = (scenes.project.pk,)
     found |= {"ops:project": (scenes.project.pk,), "ops:environment": (branch.pk,), "ops:proposal": (proposal.pk,)}
     found["ops:resolve"] = (pending.pk, "accept")
+    found |= _of_the_monitor(people, branch)
     found |= _of_drills(people, branch)
     found |= of_afterwards(AfterwardsScene(scenes))
     found |= {"ops:readiness": (), "ops:duty": ("people_reviewed",), "ops:runbook": (scenes.project.pk,)}
@@ -174,6 +185,14 @@ def _of_drills(people, branch) -> dict[str, tuple[Any, ...]]:
     found |= {"ops:plan-new": (), "ops:drill-cancel": (made.drill.pk,)}
     found["ops:drill-file"] = (made.drill.pk, made.file.pk)
     return found
+
+
+def _of_the_monitor(people, branch) -> dict[str, tuple[Any, ...]]:
+    finding, proposal = monitor_scene(branch, people.alice)
+    found: dict[str, tuple[Any, ...]] = {"ops:monitor": (), "ops:plan-proposal": (proposal.pk,)}
+    found |= dict.fromkeys(("ops:branch-health", "ops:declare-backups", "ops:propose-backups"), (branch.pk,))
+    names = ("ops:finding", "ops:finding-acknowledge", "ops:finding-give", "ops:finding-explain")
+    return found | dict.fromkeys(names, (finding.pk,))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from backups.admin.words import in_zone
 from backups.models import EnvironmentProposal, LookState, RestoreRequest
 from tests.factories import People, Person
 from tests.support.browser import LAPTOP, PHONE, OpenPage
+from tests.support.monitor import monitor_scene
 from tests.support.portal import LivePortal
 from tests.support.scenes import Scenes
 
@@ -43,6 +44,7 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
     look, branch = scenes.look(), scenes.staging_ready()
     proposal = EnvironmentProposal.objects.create(branch=branch, label="development", proposed_by=people.erin.user)
     alice, bob, dana, erin = people.alice, people.bob, people.dana, people.erin
+    finding, wish = monitor_scene(branch, alice)
     return [
         ("start", bob, "/"),
         ("start of the auditor", dana, "/"),
@@ -77,6 +79,12 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         ("environment", erin, f"/branches/{branch.pk}/environment/"),
         ("proposal", bob, f"/proposals/{proposal.pk}/"),
         ("alerts", erin, "/notifications/"),
+        ("monitor", bob, "/monitor/"),
+        ("finding", bob, f"/monitor/findings/{finding.pk}/"),
+        ("branch in the monitor", bob, f"/monitor/branches/{branch.pk}/"),
+        ("declare backups", erin, f"/monitor/branches/{branch.pk}/declare/"),
+        ("propose backups", alice, f"/monitor/branches/{branch.pk}/propose/"),
+        ("plan proposal", bob, f"/monitor/plan-proposals/{wish.pk}/"),
         ("password", bob, "/password_change/"),
     ]
 
