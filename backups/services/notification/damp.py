@@ -69,14 +69,10 @@ def _note(waiting: DampedAlert, notice: Notice, link_path: str, people: Iterable
     waiting.subject_reference = notice.subject.reference
     waiting.project_ref = notice.subject.project
     waiting.is_sandbox = notice.subject.is_sandbox
-    waiting.severity = _worse(waiting.severity, notice.severity)
+    waiting.severity = notice.severity.value
     waiting.occasion = occasion
     waiting.topic, waiting.text, waiting.link_path = notice.topic.value, notice.text, link_path
     waiting.resolves = notice.resolves
     waiting.people = sorted({*waiting.people, *(person.pk for person in people)})
     waiting.roles = sorted({*waiting.roles, *(role.value for role in roles)})
     waiting.save()
-
-
-def _worse(before: str, now: Severity) -> str:
-    return min(now, Severity(before) if before else now, key=lambda severity: severity.rank).value

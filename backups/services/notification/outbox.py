@@ -67,7 +67,12 @@ def _team_channels(notice: Notice) -> list[Channel]:
     if notice.resolves:
         told = channels_told(notice.subject)
         wanted = [channel for channel in TEAM_CHANNELS if channel in told or _also_tells_the_end(channel, wanted)]
-    return [channel for channel in wanted if is_configured(channel)]
+    return [channel for channel in wanted if is_configured(channel) and not _would_ring_for_nothing(channel, notice)]
+
+
+def _would_ring_for_nothing(channel: Channel, notice: Notice) -> bool:
+    """Nobody is woken for a sandbox; the test button tries PagerDuty out."""
+    return channel is Channel.PAGERDUTY and notice.subject.is_sandbox is True
 
 
 def _also_tells_the_end(channel: Channel, wanted: list[Channel]) -> bool:

@@ -15,7 +15,7 @@ from backups.selectors.clock import database_now
 from backups.services.notification.alert import alert
 
 pytestmark = pytest.mark.django_db
-F7 = Subject(SubjectKind.FINDING, "F-0007", identity="schedule:main", project="calm-river-12345678", is_sandbox=True)
+F7 = Subject(SubjectKind.FINDING, "F-0007", identity="schedule:main", project="calm-river-12345678", is_sandbox=False)
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +79,12 @@ def test_the_end_is_told_to_all_who_were_told_of_the_trouble(people):
 def test_what_never_rang_is_not_ended_at_pagerduty():
     say(Topic.FINDING_CLOSED, "1", severity=Severity.CRITICAL, resolves=True)
     assert told() == [("finding.closed", "slack", "")]
+
+
+def test_nobody_is_woken_for_a_sandbox():
+    sandbox = Subject(SubjectKind.DRILL, "D-1", project="calm-river-12345678", is_sandbox=True)
+    say(Topic.DRILL_FAILED, "1", sandbox, severity=Severity.CRITICAL)
+    assert told() == [("drill.failed", "slack", "")]
 
 
 def test_a_flapping_finding_is_told_as_one_pair_and_then_kept():
