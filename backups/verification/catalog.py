@@ -18,7 +18,7 @@ WRITE_TIME_NAMES = frozenset(
     | {"applied"}  # Django's table of migrations
 )
 # Schemas that are not the customer's: PostgreSQL's, the ones that Neon keeps for itself, and our canary's.
-_FOREIGN_SCHEMAS = ["pg_catalog", "information_schema", "pg_toast", "neon", "neon_migration", canary.SCHEMA]
+FOREIGN_SCHEMAS = ["pg_catalog", "information_schema", "pg_toast", "neon", "neon_migration", canary.SCHEMA]
 _INTEGER_TYPES = frozenset({"smallint", "integer", "bigint"})
 
 _TABLES = """
@@ -102,7 +102,7 @@ class Table:
 
 def read_tables(snapshot: Snapshot, *, only: str | None = None) -> dict[str, Table]:
     """All tables that are the customer's, or `only` this one, by `schema.table`."""
-    query = sql.SQL(_TABLES).format(key=sql.SQL(_KEY), foreign_schemas=_FOREIGN_SCHEMAS, only=only)
+    query = sql.SQL(_TABLES).format(key=sql.SQL(_KEY), foreign_schemas=FOREIGN_SCHEMAS, only=only)
     tables = [_table(*row) for row in snapshot.rows(query)]
     return {table.label: table for table in tables}
 

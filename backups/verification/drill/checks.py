@@ -18,6 +18,7 @@ from backups.verification.context import CheckContext, VerificationPolicy
 from backups.verification.drill import (
     canary_check,
     content,
+    definitions,
     environment,
     index_content,
     integrity,
@@ -106,6 +107,11 @@ _CHECKS: dict[str, _Check] = {
     "sequences": _Check("Sequences are ahead of the ids", _of_copy_alone(check_sequences)),
     "migration_head": _Check(
         "Newest migration", _at_once(environment.check_migration_head), needs_source=True
+    ),
+    "definitions": _Check(
+        "Functions, views, triggers, policies and indexes of the source",
+        _at_once(definitions.check_definitions),
+        needs_source=True,
     ),
     "extensions": _Check("Extensions of the source", _at_once(environment.check_extensions), needs_source=True),
     "roles": _Check("Roles of the source", _at_once(environment.check_roles), needs_source=True),

@@ -42,7 +42,6 @@ _IS_SUPERUSER = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = curren
 #: What PostgreSQL says no with, in words that quote nothing of the data.
 _REFUSALS: tuple[tuple[type[psycopg.Error], str], ...] = (
     (psycopg.errors.ReadOnlySqlTransaction, "The statement would write. It ran read-only and changed nothing."),
-    (psycopg.errors.InsufficientPrivilege, "The statement needs a right that a check does not have. It was not run."),
     (psycopg.errors.UndefinedTable, "The statement names a table that the copy does not have."),
     (psycopg.errors.UndefinedColumn, "The statement names a column that the copy does not have."),
     (psycopg.errors.UndefinedFunction, "The statement calls a function, or compares types, that the copy can't."),
@@ -68,6 +67,8 @@ def check_own(spec: CheckSpec, target: DrillTarget, budget: Budget) -> CheckResu
         return inconclusive(spec, f"Could not tell: no answer within {own.timeout_seconds:g} s.", **shown)
     except psycopg.errors.LockNotAvailable:
         return inconclusive(spec, "Could not tell: another session keeps a table of it locked.", **shown)
+    except psycopg.errors.InsufficientPrivilege:
+        return inconclusive(spec, "Could not tell: the statement needs a right that a check does not have.", **shown)
     except psycopg.OperationalError as error:
         raise DatabaseUnreachable(
             f"The connection was lost while an own check ran ({type(error).__name__}). Nothing was changed; try again."

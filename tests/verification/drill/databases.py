@@ -51,6 +51,12 @@ SCHEMA = """
     CREATE TABLE "Ward 7"."100% of {beds}; --" ("a%s" int PRIMARY KEY, "_row" text);
     INSERT INTO "Ward 7"."100% of {beds}; --" SELECT i, 'bed' FROM generate_series(1, 10) i;
     CREATE EXTENSION pg_trgm;
+    CREATE VIEW given AS SELECT id, amount FROM doses;
+    CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+    CREATE AGGREGATE total (numeric) (SFUNC = numeric_add, STYPE = numeric);
+    CREATE TRIGGER stamped BEFORE UPDATE ON doses FOR EACH ROW EXECUTE FUNCTION stamp();
+    ALTER TABLE django_migrations ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY applied_ones ON django_migrations USING (id > 0);
 """
 
 

@@ -145,6 +145,26 @@ DAMAGES = {
         "The newest migration is care.0003, at the point it was care.0004",
         ("DELETE FROM django_migrations WHERE id = 4",),
     ),
+    "trigger switched off": Damage(
+        "definitions",
+        "Missing or other on the copy: trigger public.doses.stamped",
+        ("ALTER TABLE doses DISABLE TRIGGER stamped",),
+    ),
+    "function of another text": Damage(
+        "definitions",
+        "Missing or other on the copy: function public.stamp()",
+        ("CREATE OR REPLACE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",),
+    ),
+    "view, policy and index missing": Damage(
+        "definitions",
+        "index public.doses_by_note, policy public.django_migrations.applied_ones, view public.given",
+        ("DROP VIEW given", "DROP POLICY applied_ones ON django_migrations", "DROP INDEX doses_by_note"),
+    ),
+    "row security switched off": Damage(
+        "definitions",
+        "row security of public.django_migrations",
+        ("ALTER TABLE django_migrations DISABLE ROW LEVEL SECURITY",),
+    ),
     "extension missing": Damage("extensions", "Not on the copy: pg_trgm", ("DROP EXTENSION pg_trgm",)),
 }
 

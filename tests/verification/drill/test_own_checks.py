@@ -200,9 +200,15 @@ def test_the_server_stops_what_gets_past_the_form(sides: Sides, monkeypatch, att
     )
     statement, says = ATTACKS[attack]
     verdict = ask(sides, statement, Operator.EQUAL, "1")
-    assert verdict.outcome is FAILED
+    assert verdict.outcome is (INCONCLUSIVE if "right" in says else FAILED)
     assert says in verdict.sentence
     assert sides.on_copy("SELECT count(*) FROM tags") == [(30,)]
+
+
+def test_rows_that_a_policy_would_hide_are_not_counted_as_missing(shared: Sides) -> None:
+    verdict = ask(shared, "SELECT count(*) FROM django_migrations", Operator.EQUAL, "4")
+    assert verdict.outcome is INCONCLUSIVE
+    assert "needs a right" in verdict.sentence
 
 
 def test_a_table_of_the_database_can_not_take_the_place_of_postgresqls_own(sides: Sides) -> None:

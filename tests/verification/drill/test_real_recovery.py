@@ -69,6 +69,7 @@ def make_history(timeline: Timeline) -> History:
     main.execute("DELETE FROM notifications WHERE id BETWEEN 5 AND 8")
     main.execute("CREATE TABLE made_since AS SELECT 1 AS one")
     main.execute("ALTER TABLE measurements ADD COLUMN unit text")
+    main.execute("CREATE INDEX made_since_too ON appointments (title)")
     main.execute("CREATE ROLE made_since")
     main.execute("CREATE EXTENSION citext")
     copy = timeline.copy_at(point)
@@ -86,6 +87,7 @@ def test_every_check_passes_on_a_copy_of_the_point(history: History, monkeypatch
     assert found["columns_present", ""].figures["changed_since"] == ["public.measurements.unit"]
     assert len(target.in_flight) == 1
     assert found["tables_present", ""].figures["made_since"] == ["public.made_since"]
+    assert "index public.made_since_too" in found["definitions", ""].figures["changed_since"]
     assert "made_since" in found["roles", ""].figures["made_since"]
     assert "the source has been changed since" in found["extensions", ""].sentence
     notes = found["row_counts", "public.legacy_notes"].figures
