@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from backups.admin.ledger_filters import _TARGET_KINDS
 from backups.domain.monitor import Severity
 from backups.domain.notification import Subject, SubjectKind, Topic
 from backups.models import NotificationRoute, OutboxMessage
@@ -64,6 +65,11 @@ def test_the_database_keeps_a_message_in_exactly_one_state_and_in_known_words(sl
 def test_the_database_refuses_a_route_that_is_none(wrong):
     with pytest.raises(IntegrityError), transaction.atomic():
         NotificationRoute.objects.create(**({"severity": "critical", "is_on": True} | wrong))
+
+
+def test_events_about_every_kind_of_subject_can_be_chosen_in_the_log():
+    listed = {kind for kind, _ in _TARGET_KINDS}
+    assert {kind.value for kind in SubjectKind} - {SubjectKind.REQUEST.value} <= listed
 
 
 def test_two_who_tell_of_the_same_at_once_tell_it_once(own_database, slack):
