@@ -27,7 +27,7 @@ _RELATED = ("request__branch__project", "record__branch__project", "branch__proj
 
 def open_checklists(project: Project | None = None) -> QuerySet[Checklist]:
     """Restores with something left to do, oldest first."""
-    found = Checklist.objects.filter(closed_at__isnull=True).select_related(*_RELATED)
+    found = Checklist.objects.filter(closed_at__isnull=True).select_related("review", *_RELATED)
     return (found if project is None else found.filter(branch__project=project)).order_by("opened_at")
 
 
