@@ -56,6 +56,8 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:drill-sign": {"GET": {BOB}, "POST": {BOB}},
     "ops:drill-take-off": {"POST": {ALICE, BOB}},
     "ops:drill-file": {"GET": EVERYBODY},
+    "ops:drill-trends": {"GET": EVERYBODY},
+    "ops:canary": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
     "ops:drill-cancel": {"POST": {ALICE}},
     "ops:plan-new": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
     "ops:plan": {"GET": EVERYBODY},
@@ -182,6 +184,7 @@ def _of_drills(people, branch) -> dict[str, tuple[Any, ...]]:
     found["ops:drill-take-off"] = (made.drill.pk, made.participant.pk)
     plan = plan_of(branch)
     found |= dict.fromkeys(("ops:plan", "ops:plan-edit", "ops:plan-retire", "ops:plan-run"), (plan.pk,))
+    found |= {"ops:drill-trends": (), "ops:canary": (branch.pk,)}
     found |= {"ops:plan-new": (), "ops:drill-cancel": (made.drill.pk,)}
     found["ops:drill-file"] = (made.drill.pk, made.file.pk)
     return found

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from backups.domain.drill import DrillState
-from backups.models import Drill, DrillPlan, DrillSlot, LedgerEvent
+from backups.models import Canary, Drill, DrillPlan, DrillSlot, LedgerEvent
 from backups.selectors.clock import database_now
 from tests.admin.test_pages_show import text_of
 from tests.support.drills import automatic_drill, plan_of
@@ -168,3 +168,17 @@ def test_auditors_read_plans_and_change_nothing(people, log_in, main):
     answer = log_in(people.dana).get(reverse("ops:plan", args=[plan.pk]))
     assert '<form method="post" action="/drills/' not in answer.content.decode()
     assert "An engineer runs drills" in text_of(answer)
+
+
+def test_the_canary_says_what_it_writes_before_it_does(alice, people, log_in, main):
+    plan, address = plan_of(main), reverse("ops:canary", args=[main.pk])
+    assert "Turn it on" in text_of(alice.get(reverse("ops:plan", args=[plan.pk])))
+    words = text_of(alice.get(address))
+    assert "ops_canary.beat" in words
+    for wrong in ("", "x", "1", "99999999"):
+        refused = alice.post(address, {"act": "start", "every_seconds": wrong})
+        assert (refused.status_code, Canary.objects.exists()) == (422, False), wrong
+    assert "every 30 s" in text_of(alice.post(address, {"act": "start", "every_seconds": "30"}, follow=True))
+    assert "On: one numbered row every 30 s" in text_of(alice.get(reverse("ops:plan", args=[plan.pk])))
+    assert "Its table stays." in text_of(alice.post(address, {"act": "stop"}, follow=True))
+    assert not Canary.objects.get().is_on

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from backups.admin.drill import action, acts, exercise, overview, plans, report
+from backups.admin.drill import action, acts, canary, exercise, overview, plans, report, trends
 
 urlpatterns = [
     path("drills/", overview.drills, name="drills"),
+    path("drills/trends/", trends.show, name="drill-trends"),
+    path("branches/<int:pk>/canary/", canary.show, name="canary"),
     path("drills/new/", exercise.new, name="drill-new"),
     path("drills/<int:pk>/", report.show, name="drill"),
     path("drills/<int:pk>/live/", report.live, name="drill-live"),
