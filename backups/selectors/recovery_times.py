@@ -1,4 +1,4 @@
-"""The stages of drills and of real restores, for charts and tables. Two queries, however many of them."""
+"""The stages of drills and of real restores, for charts and tables. One query for each, however many of them."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from backups.services.drill.run import run_plan_by_command
 from backups.services.restore.errors import Refused
 
 _POLL_SECONDS = 0.5
+_sleep = time.sleep
 _STATUS = {DrillOutcome.PASSED: 0, DrillOutcome.FAILED: 1, DrillOutcome.INCONCLUSIVE: 2}
 
 
@@ -45,7 +46,7 @@ class Command(BaseCommand):
 
     def _wait(self, drill: Drill, until: float) -> None:
         while drill.state in UNDER_WAY and time.monotonic() < until:
-            time.sleep(_POLL_SECONDS)
+            _sleep(_POLL_SECONDS)
             drill.refresh_from_db()
         if drill.state in UNDER_WAY:
             self.stderr.write(f"{drill.reference} is not over yet ({drill.state}). It goes on without this command.")

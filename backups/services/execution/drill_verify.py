@@ -23,7 +23,7 @@ from backups.services.execution.giving_way import production_request
 from backups.services.execution.results import Advance, Again, StepResult
 from backups.services.observed_facts import reason_of
 from backups.verification import DatabaseUnreachable, OutOfTime
-from backups.verification.drill import CheckVerdict, DrillTarget, PlannedCheck, plan_checks, run_check
+from backups.verification.drill import CheckVerdict, DrillTarget, PlannedCheck, kept_connections, plan_checks, run_check
 
 _CHECK_SECONDS = 8.0
 #: Below this a check is not worth beginning under the present claim; half of it is kept for writing down.
@@ -34,10 +34,11 @@ _WAITING_FOR = "the checks"
 def verify(context: StepContext) -> StepResult:
     """Database by database, check by check; production is asked after before each of them."""
     try:
-        for target in targets(context, copy_of(context).branch_id):
-            unfinished = _check_database(context, target)
-            if unfinished is not None:
-                return unfinished
+        with kept_connections():
+            for target in targets(context, copy_of(context).branch_id):
+                unfinished = _check_database(context, target)
+                if unfinished is not None:
+                    return unfinished
     except NeonNotFound:
         return copy_is_gone(context)
     except (DatabaseUnreachable, OutOfTime) as trouble:
