@@ -27,6 +27,7 @@ PRUNED_TOGETHER = 500
 CUT_AFTER_SECONDS = 15.0
 #: A beat commits at most this long after the time that it carries: its statement may take two seconds.
 COMMIT_MARGIN = dt.timedelta(seconds=3)
+_NO_RIGHT = f"the role may not use {TABLE}: grant it CREATE on the database, or the schema {SCHEMA} and what is in it"
 _READ_AROUND = dt.timedelta(hours=1)
 
 _ENSURE = (
@@ -118,7 +119,12 @@ def _short_transaction(connection: psycopg.Connection[TupleRow], *, read_only: b
         connection.execute("SET LOCAL timezone = 'UTC'")
         if read_only:
             connection.execute("SET LOCAL transaction_read_only = on")
-        yield
+        try:
+            yield
+        except psycopg.errors.InsufficientPrivilege:
+            raise NotReadable(_NO_RIGHT) from None
+        except psycopg.errors.ReadOnlySqlTransaction:
+            raise NotReadable("the server only reads, so no canary can be written to it") from None
 
 
 def known_around(beats: Iterable[Beat], point_at: dt.datetime) -> tuple[Beat, ...]:

@@ -28,6 +28,13 @@ def sides(drill_server: PlainPostgres) -> Iterator[Sides]:
         yield Sides(drill_server, source, copy)
 
 
+@pytest.fixture
+def other_copy(drill_server: PlainPostgres, shared: Sides) -> Iterator[Sides]:
+    """For tests that leave the source as it is."""
+    with database(drill_server) as copy:
+        yield Sides(drill_server, shared.source, copy)
+
+
 @pytest.fixture(scope="module")
 def shared(drill_server: PlainPostgres) -> Iterator[Sides]:
     """For tests that only read."""

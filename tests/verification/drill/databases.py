@@ -15,7 +15,15 @@ from psycopg import sql
 
 from backups.domain.execution import CheckOutcome
 from backups.verification import Dsn
-from backups.verification.drill import CheckPack, CheckVerdict, DrillTarget, PlannedCheck, plan_checks, run_check
+from backups.verification.drill import (
+    CheckPack,
+    CheckVerdict,
+    DrillTarget,
+    PlannedCheck,
+    kept_connections,
+    plan_checks,
+    run_check,
+)
 from neon_sandbox.plain import PlainPostgres
 
 TEMPLATE = "drill_template"
@@ -98,10 +106,11 @@ class Sides:
     def run_all(self) -> dict[tuple[str, str], CheckVerdict]:
         target = self.target()
         found = {}
-        for planned in plan_checks(target):
-            verdict = to_the_end(planned, target)
-            found[planned.code, planned.subject] = verdict
-            target = target.learn(planned.code, verdict.figures)
+        with kept_connections():
+            for planned in plan_checks(target):
+                verdict = to_the_end(planned, target)
+                found[planned.code, planned.subject] = verdict
+                target = target.learn(planned.code, verdict.figures)
         return found
 
 

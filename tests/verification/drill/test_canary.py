@@ -116,6 +116,15 @@ def test_nothing_else_takes_the_canary_for_data(sides: Sides) -> None:
     assert sides.run("tables_present").figures["at_source"] == sides.run("tables_present").figures["on_copy"]
 
 
+def test_a_server_that_only_reads_is_told(sides: Sides) -> None:
+    dsn = Dsn(sides.server.url(sides.source))
+    ensure_canary(dsn)
+    sides.at_source("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on',"
+                    " current_database()); END $$")  # fmt: skip
+    with pytest.raises(NotReadable, match="only reads"):
+        write_beat(dsn)
+
+
 def test_it_never_waits_long_for_a_lock(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backups.verification.canary.LOCK_TIMEOUT_MS", 50)
     dsn = Dsn(sides.server.url(sides.source))
@@ -144,7 +153,7 @@ def test_pruning_that_would_wait_is_left_for_later(sides: Sides, monkeypatch: py
 def test_a_role_that_may_not_make_the_table_is_told(sides: Sides) -> None:
     sides.at_source("DROP ROLE IF EXISTS guest", "CREATE ROLE guest LOGIN PASSWORD 'synthetic'")
     place = sides.server.url(sides.source).rpartition("@")[2]
-    with pytest.raises(NotReadable, match="the role may not"):
+    with pytest.raises(NotReadable, match="grant it CREATE on the database"):
         ensure_canary(Dsn(f"postgresql://guest:synthetic@{place}"))
     assert sides.at_source("SELECT to_regnamespace('ops_canary')") == [(None,)]
 

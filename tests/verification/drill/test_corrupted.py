@@ -170,7 +170,8 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_damage_fails_its_check(sides: Sides, damage: Damage) -> None:
+def test_damage_fails_its_check(request: pytest.FixtureRequest, damage: Damage) -> None:
+    sides: Sides = request.getfixturevalue("sides" if damage.at_source else "other_copy")
     sides.pack = CheckPack(required_tables=("tags",))
     sides.on_copy(*damage.statements)
     sides.at_source(*damage.at_source)
@@ -178,27 +179,27 @@ def test_damage_fails_its_check(sides: Sides, damage: Damage) -> None:
     assert (verdict.outcome, damage.says in verdict.sentence) == (CheckOutcome.FAILED, True), verdict.sentence
 
 
-def test_missing_rows_within_the_stated_tolerance_pass(sides: Sides) -> None:
-    sides.pack = CheckPack(row_tolerance_share=0.01)
-    sides.on_copy("DELETE FROM doses WHERE id > 495")
-    verdict = sides.run("row_counts", "public.doses")
+def test_missing_rows_within_the_stated_tolerance_pass(other_copy: Sides) -> None:
+    other_copy.pack = CheckPack(row_tolerance_share=0.01)
+    other_copy.on_copy("DELETE FROM doses WHERE id > 495")
+    verdict = other_copy.run("row_counts", "public.doses")
     assert verdict.outcome is CheckOutcome.PASSED
     assert (verdict.figures["missing"], verdict.figures["tolerance_rows"]) == (5, 5)
     assert "5 missing, 5 allowed" in verdict.sentence
-    sides.on_copy("DELETE FROM doses WHERE id > 494")
-    assert sides.run("row_counts", "public.doses").outcome is CheckOutcome.FAILED
+    other_copy.on_copy("DELETE FROM doses WHERE id > 494")
+    assert other_copy.run("row_counts", "public.doses").outcome is CheckOutcome.FAILED
 
 
 @pytest.mark.parametrize("is_broken", [False, True])
-def test_without_amcheck_rows_are_counted_by_each_index(sides: Sides, is_broken: bool) -> None:
+def test_without_amcheck_rows_are_counted_by_each_index(other_copy: Sides, is_broken: bool) -> None:
     if is_broken:
-        sides.on_copy(
+        other_copy.on_copy(
             *behind_the_index(
                 "doses_by_note", "INSERT INTO doses (family_id, amount, note, created_at) VALUES (1, 3, 'X', now())"
             )
         )
-    sides.changes["copy"] = reader_of_copy(sides)
-    verdict = sides.run("indexes_sound")
+    other_copy.changes["copy"] = reader_of_copy(other_copy)
+    verdict = other_copy.run("indexes_sound")
     assert verdict.figures["checked_by"] == {"counting": 7}
     assert verdict.figures["not_checked"] == ["public.visits_by_words"]
     assert verdict.figures["broken"] == (["public.doses_by_note"] if is_broken else [])

@@ -23,10 +23,12 @@ from tests.verification.drill.databases import Sides
 PASSED, FAILED, INCONCLUSIVE = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE
 
 
-def ask(sides: Sides, statement: str, operator: Operator, *expected: str, **more: Any) -> CheckVerdict:
+def ask(other_copy: Sides, statement: str, operator: Operator, *expected: str, **more: Any) -> CheckVerdict:
     low, high = [*expected, "", ""][:2]
     own = OwnCheck("mine", "Mine", statement, operator, low, high, **more)
-    return Sides(sides.server, sides.source, sides.copy, CheckPack(own_checks=(own,)), sides.changes).run("own", "mine")
+    return Sides(
+        other_copy.server, other_copy.source, other_copy.copy, CheckPack(own_checks=(own,)), other_copy.changes
+    ).run("own", "mine")
 
 
 @pytest.mark.parametrize(
@@ -107,12 +109,12 @@ def test_a_statement_that_does_not_end_in_time_is_inconclusive(shared: Sides) ->
     assert "no answer within 0.05 s" in verdict.sentence
 
 
-def test_a_locked_table_is_inconclusive(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_table_is_inconclusive(other_copy: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backups.verification.drill.own_sql.LOCK_TIMEOUT_MS", 50)
     monkeypatch.setattr("backups.verification.drill.own_sql._SETTINGS", "SET LOCAL lock_timeout = 50")
-    with psycopg.connect(sides.server.url(sides.copy)) as other:
+    with psycopg.connect(other_copy.server.url(other_copy.copy)) as other:
         other.execute("LOCK TABLE tags")
-        verdict = ask(sides, "SELECT count(*) FROM tags", Operator.EQUAL, "30")
+        verdict = ask(other_copy, "SELECT count(*) FROM tags", Operator.EQUAL, "30")
     assert verdict.outcome is INCONCLUSIVE
     assert "locked" in verdict.sentence
 
@@ -172,8 +174,8 @@ def test_the_look_at_the_text_never_breaks(text: str) -> None:
     assert all(isinstance(problem, str) for problem in problems_of_statement(text))
 
 
-def test_what_the_form_refuses_is_not_run_either(sides: Sides) -> None:
-    verdict = ask(sides, "SELECT 1; DELETE FROM doses", Operator.EQUAL, "1")
+def test_what_the_form_refuses_is_not_run_either(other_copy: Sides) -> None:
+    verdict = ask(other_copy, "SELECT 1; DELETE FROM doses", Operator.EQUAL, "1")
     assert verdict.outcome is FAILED
     assert "Not run: There is more than one statement" in verdict.sentence
 
@@ -192,17 +194,17 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_the_server_stops_what_gets_past_the_form(sides: Sides, monkeypatch, attack: str) -> None:
+def test_the_server_stops_what_gets_past_the_form(other_copy: Sides, monkeypatch, attack: str) -> None:
     """As if the form had let everything through, and as a superuser."""
     monkeypatch.setattr("backups.verification.drill.own_sql.problems_of_statement", lambda sql: [])
-    sides.on_copy(
+    other_copy.on_copy(
         "CREATE FUNCTION empty_tags() RETURNS bigint LANGUAGE sql AS 'DELETE FROM tags; SELECT count(*) FROM tags'"
     )
     statement, says = ATTACKS[attack]
-    verdict = ask(sides, statement, Operator.EQUAL, "1")
+    verdict = ask(other_copy, statement, Operator.EQUAL, "1")
     assert verdict.outcome is (INCONCLUSIVE if "right" in says else FAILED)
     assert says in verdict.sentence
-    assert sides.on_copy("SELECT count(*) FROM tags") == [(30,)]
+    assert other_copy.on_copy("SELECT count(*) FROM tags") == [(30,)]
 
 
 def test_rows_that_a_policy_would_hide_are_not_counted_as_missing(shared: Sides) -> None:
@@ -211,9 +213,9 @@ def test_rows_that_a_policy_would_hide_are_not_counted_as_missing(shared: Sides)
     assert "needs a right" in verdict.sentence
 
 
-def test_a_table_of_the_database_can_not_take_the_place_of_postgresqls_own(sides: Sides) -> None:
-    sides.on_copy("CREATE FUNCTION public.length(text) RETURNS int LANGUAGE sql AS 'SELECT 7'")
-    assert ask(sides, "SELECT length(name) FROM families WHERE id = 1", Operator.EQUAL, "8").outcome is PASSED
+def test_a_table_of_the_database_can_not_take_the_place_of_postgresqls_own(other_copy: Sides) -> None:
+    other_copy.on_copy("CREATE FUNCTION public.length(text) RETURNS int LANGUAGE sql AS 'SELECT 7'")
+    assert ask(other_copy, "SELECT length(name) FROM families WHERE id = 1", Operator.EQUAL, "8").outcome is PASSED
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from random import Random
 
 import psycopg
 import pytest
@@ -19,6 +21,7 @@ from backups.verification.drill import (
     OwnCheck,
     PlannedCheck,
     ensure_canary,
+    kept_connections,
     plan_checks,
     write_beat,
 )
@@ -72,3 +75,44 @@ def test_a_right_copy_passes_under_traffic_and_one_of_another_time_does_not(
         verdict = to_the_end(PlannedCheck("point_time", "", "", "", True), other)
         assert verdict.outcome is CheckOutcome.FAILED
         assert says in verdict.sentence
+
+
+@pytest.mark.soak
+def test_no_right_copy_ever_fails(project: Project) -> None:
+    """Twenty points in the middle of traffic and of a transaction that is open for up to a second and a half."""
+    random = Random(20)
+    project.sandbox.settings(plan="scale")
+    ended = threading.Event()
+    slow = threading.Thread(target=_long_transactions, args=(project, ended, random))
+    slow.start()
+    try:
+        with Traffic(project.sandbox.dsn(), rate_per_second=None) as clients:
+            for number in range(20):
+                clients.wait_for(60)
+                point = project.now()
+                clients.wait_for(60)
+                copy = project.copy(f"drill-{number}", project.main, point)
+                assert _failures(DrillTarget("carecircle", project.dsn(copy), project.dsn(), point_at=point)) == {}
+                project.done(project.client.branches.delete(project.sandbox.project_id, copy))
+    finally:
+        ended.set()
+        slow.join()
+
+
+def _failures(target: DrillTarget) -> dict[tuple[str, str], str]:
+    failures = {}
+    with kept_connections():
+        for planned in plan_checks(target):
+            verdict = to_the_end(planned, target)
+            target = target.learn(planned.code, verdict.figures)
+            if verdict.outcome is CheckOutcome.FAILED:
+                failures[planned.code, planned.subject] = verdict.sentence
+    return failures
+
+
+def _long_transactions(project: Project, ended: threading.Event, random: Random) -> None:
+    while not ended.is_set():
+        with psycopg.connect(project.sandbox.dsn()) as client:
+            client.execute("INSERT INTO notifications (user_id, kind) SELECT min(id), 'slow' FROM users")
+            ended.wait(random.random() * 1.5)
+            client.execute("UPDATE families SET updated_at = now() WHERE id = (SELECT min(id) FROM families)")
