@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def required(name: str, *, without: str | None = None) -> str:
     if without is not None:
         return without
     raise refusal(f"{name} is not set. Set it in the environment or in .env, or let {name}_FILE name a file with it.")
+
+
+def forget(*names: str) -> None:
+    """Takes the variables, and their files' names, out of this process's environment and so out of its children's."""
+    for name in names:
+        os.environ.pop(name, None)
+        os.environ.pop(f"{name}_FILE", None)
 
 
 def number(name: str, default: float) -> float:

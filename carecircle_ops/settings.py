@@ -153,6 +153,10 @@ SECURE_CSP: dict[str, list[str]] = {
     "frame-ancestors": ["'none'"],
 }
 
+# After .env is loaded, and not before.
+from carecircle_ops.settings_ledger import *  # noqa: E402, F403
+from carecircle_ops.settings_ledger import SEALER_COMMANDS  # noqa: E402
+
 # --- The database ---------------------------------------------------------------------------------------------
 
 # Tables are made and changed by their owner; everything else runs under a role that cannot touch events.
@@ -164,6 +168,8 @@ def _database_url() -> str:
     running = sys.argv[1] if len(sys.argv) > 1 else ""
     if running in OWNER_COMMANDS and MIGRATE_DATABASE_URL:
         return MIGRATE_DATABASE_URL
+    if running in SEALER_COMMANDS:
+        return _needed("LEDGER_DATABASE_URL", for_tooling="postgres://nobody@127.0.0.1:1/none")
     return _needed("DATABASE_URL", for_tooling="postgres://nobody@127.0.0.1:1/none")
 
 
@@ -288,6 +294,7 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.notification.clocks.warn_of_clocks": _SLOWER,
     "backups.services.notification.summaries.send_summaries": _SLOWER,
     "backups.services.notification.heartbeat.send_heartbeats": _SLOWER,
+    "backups.services.sealing.watch.record_heartbeat_event": _SLOWER,
 }
 
 TASK_TIMEOUT_SECONDS = int(number("TASK_TIMEOUT_SECONDS", 45))

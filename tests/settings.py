@@ -7,7 +7,7 @@ import os
 for _name in [
     name
     for name in os.environ
-    if name.startswith(("NEON_", "EMAIL_", "SLACK_", "WEBHOOK_", "PAGERDUTY_", "HEARTBEAT_"))
+    if name.startswith(("NEON_", "EMAIL_", "SLACK_", "WEBHOOK_", "PAGERDUTY_", "HEARTBEAT_", "LEDGER_", "SEAL_"))
 ]:
     del os.environ[_name]  # a developer's own key must never be used by a test
 os.environ.update(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from backups.domain.people import ActorKind
 from backups.ledger.catalogue_afterwards import AFTERWARDS_ROWS
 from backups.ledger.catalogue_drill import DRILL_ROWS
+from backups.ledger.catalogue_seal import SEAL_ROWS
 from backups.ledger.errors import NotInCatalogue
 from backups.ledger.event_types import ANYBODY, EVEN_STRANGERS, HUMANS, PEOPLE, PORTAL, EventType, Retention, Row
 from backups.ledger.fields import FIELDS
@@ -237,7 +238,9 @@ def _event_type(
     return EventType(code, meaning, frozenset(fields.split()), actors, text, kept)
 
 
-CATALOGUE: dict[str, EventType] = {row[0]: _event_type(*row) for row in (*_ROWS, *DRILL_ROWS, *AFTERWARDS_ROWS)}
+CATALOGUE: dict[str, EventType] = {
+    row[0]: _event_type(*row) for row in (*_ROWS, *DRILL_ROWS, *AFTERWARDS_ROWS, *SEAL_ROWS)
+}
 
 
 def event_type(code: str) -> EventType:

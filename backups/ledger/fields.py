@@ -258,6 +258,9 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "slot_time": _time,
     "token": identifier,
     "scopes": _list_of(code),
+    # the ledger itself
+    "since": _time,
+    "sealed_size": _integer,
     "schedule": _list_of(label),
 }
 

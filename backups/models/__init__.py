@@ -63,9 +63,18 @@ from backups.models.restore import (
     Vote,
 )
 from backups.models.safety_copy import ApiToken, SafetyCopy, SafetySchedule
+from backups.models.sealing import (
+    AnchorReceipt,
+    LedgerCheckpoint,
+    LedgerLeaf,
+    LedgerNode,
+    SealerHeartbeat,
+    SealerRefusal,
+)
 from backups.models.worker import WorkerHeartbeat
 
 __all__ = [
+    "AnchorReceipt",
     "ApiToken",
     "BackupPlan",
     "Canary",
@@ -98,7 +107,10 @@ __all__ = [
     "FreeText",
     "Heartbeat",
     "Intent",
+    "LedgerCheckpoint",
     "LedgerEvent",
+    "LedgerLeaf",
+    "LedgerNode",
     "Look",
     "LookState",
     "MetricSample",
@@ -123,6 +135,8 @@ __all__ = [
     "RunbookCopy",
     "SafetyCopy",
     "SafetySchedule",
+    "SealerHeartbeat",
+    "SealerRefusal",
     "TableMeaning",
     "UserProfile",
     "Vote",

@@ -24,6 +24,7 @@ APPEND_ONLY_SINCE: dict[str, tuple[str, ...]] = {
     "0004_drills": ("backups_drillsignoff", "backups_drillfinding", "backups_drillattachment"),
     "0006_afterwards": ("backups_reviewtext",),
     "drill_log": ("backups_drillnote",),
+    "sealing": ("backups_ledgerleaf", "backups_ledgernode", "backups_ledgercheckpoint", "backups_anchorreceipt"),
 }
 ALL_APPEND_ONLY = APPEND_ONLY + tuple(table for tables in APPEND_ONLY_SINCE.values() for table in tables)
 
@@ -51,11 +52,24 @@ SET_ONCE_SINCE: dict[str, dict[str, tuple[str, ...]]] = {
             "dropped_at",
         ),
     },
+    "sealing": {"backups_sealerrefusal": ("resolved_at", "resolved_by_name", "resolution")},
 }
 ALL_SET_ONCE = SET_ONCE | {table: columns for tables in SET_ONCE_SINCE.values() for table, columns in tables.items()}
 
 # Written by triggers alone.
 TRIGGER_WRITTEN = ("backups_rolemembership",)
+
+# Written by the sealer's own role alone: its rights on each. Web and worker read them.
+SEALER_WRITTEN: dict[str, str] = {
+    "backups_ledgerleaf": "SELECT, INSERT",
+    "backups_ledgernode": "SELECT, INSERT",
+    "backups_ledgercheckpoint": "SELECT, INSERT",
+    "backups_anchorreceipt": "SELECT, INSERT",
+    "backups_sealerrefusal": "SELECT, INSERT, UPDATE",
+    "backups_sealerheartbeat": "SELECT, INSERT, UPDATE",
+}
+# What else the sealer reads.
+SEALER_READS = ("backups_ledgerevent",)
 
 # Text and salt go together, once and for ever.
 ERASABLE = ("backups_freetext",)
@@ -219,6 +233,25 @@ ALTER TABLE backups_correctiveaction ENABLE ALWAYS TRIGGER action_done_is_done;
 CREATE TRIGGER never_removed BEFORE DELETE ON backups_correctiveaction
     FOR EACH ROW EXECUTE FUNCTION ccops_refuse_change();
 ALTER TABLE backups_correctiveaction ENABLE ALWAYS TRIGGER never_removed;
+"""
+
+# An act may be waiting for the seal of these; the others are sealed at the sealer's next round.
+SEALED_AT_ONCE = ("request.voted", "request.approved", "request.started", "request.vote_taken_back")
+SEAL_CHANNEL = "ccops_seal"
+
+SEALING = f"""
+ALTER TABLE backups_ledgerleaf ADD CONSTRAINT ledger_leaf_is_a_hash CHECK (octet_length(hash) = 32);
+ALTER TABLE backups_ledgernode ADD CONSTRAINT ledger_node_is_a_hash CHECK (octet_length(hash) = 32);
+ALTER TABLE backups_ledgercheckpoint ADD CONSTRAINT ledger_checkpoint_root_is_a_hash CHECK (octet_length(root) = 32);
+
+CREATE FUNCTION ccops_wake_sealer() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('{SEAL_CHANNEL}', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wake_sealer AFTER INSERT ON backups_ledgerevent
+    FOR EACH ROW WHEN (NEW.type IN ({", ".join(f"'{code}'" for code in SEALED_AT_ONCE)}))
+    EXECUTE FUNCTION ccops_wake_sealer();
 """
 
 

@@ -1,5 +1,5 @@
-"""Who may do what inside PostgreSQL: the owner makes tables, the web role reads and writes them, and neither the
-web process nor the worker can change an event. Outside the migrations, because roles belong to the whole server."""
+"""Who may do what inside PostgreSQL: the owner makes tables, the web role reads and writes them, the sealer's role
+adds to the tree, and no process can change an event. Outside the migrations: roles belong to the whole server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from urllib.parse import unquote, urlsplit
 from django.db import DatabaseError, connection, transaction
 from psycopg import sql
 
-from backups.models.database_rules import ALL_APPEND_ONLY, ALL_SET_ONCE, ERASABLE, TRIGGER_WRITTEN
+from backups.models.database_rules import (
+    ALL_APPEND_ONLY,
+    ALL_SET_ONCE,
+    ERASABLE,
+    SEALER_READS,
+    SEALER_WRITTEN,
+    TRIGGER_WRITTEN,
+)
 from backups.selectors.ledger import guard_findings
 
 logger = logging.getLogger(__name__)
@@ -22,26 +29,35 @@ logger = logging.getLogger(__name__)
 _TAKEN: dict[str, str] = {
     **dict.fromkeys(ALL_APPEND_ONLY, "UPDATE, DELETE, TRUNCATE"),
     **dict.fromkeys((*ALL_SET_ONCE, *ERASABLE), "DELETE, TRUNCATE"),
-    **dict.fromkeys(TRIGGER_WRITTEN, "INSERT, UPDATE, DELETE, TRUNCATE"),
+    **dict.fromkeys((*TRIGGER_WRITTEN, *SEALER_WRITTEN), "INSERT, UPDATE, DELETE, TRUNCATE"),
     # The web process has no business with the history of migrations.
     "django_migrations": "INSERT, UPDATE, DELETE, TRUNCATE",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class WebRole:
-    """The role in DATABASE_URL."""
+class DatabaseRole:
+    """The role in DATABASE_URL, or in LEDGER_DATABASE_URL."""
 
     name: str
     password: str = field(repr=False)
 
 
-def configured_web_role() -> WebRole | None:
+def configured_web_role() -> DatabaseRole | None:
     """The role in DATABASE_URL, read from the environment: the connection itself may be the owner's."""
-    file_name = os.environ.get("DATABASE_URL_FILE")
-    text = Path(file_name).read_text(encoding="utf-8") if file_name else os.environ.get("DATABASE_URL", "")
+    return _role_in("DATABASE_URL")
+
+
+def configured_sealer_role() -> DatabaseRole | None:
+    """The role in LEDGER_DATABASE_URL."""
+    return _role_in("LEDGER_DATABASE_URL")
+
+
+def _role_in(variable: str) -> DatabaseRole | None:
+    file_name = os.environ.get(f"{variable}_FILE")
+    text = Path(file_name).read_text(encoding="utf-8") if file_name else os.environ.get(variable, "")
     url = urlsplit(text.strip())
-    return WebRole(name=unquote(url.username), password=unquote(url.password or "")) if url.username else None
+    return DatabaseRole(name=unquote(url.username), password=unquote(url.password or "")) if url.username else None
 
 
 def current_database_role() -> str:
@@ -50,7 +66,7 @@ def current_database_role() -> str:
         return str(cursor.fetchone()[0])
 
 
-def set_up_web_role(role: WebRole) -> list[str]:
+def set_up_web_role(role: DatabaseRole) -> list[str]:
     """Makes the role where it is missing and gives it exactly its rights. Returns what was done, a line each.
 
     Run as the owner of the tables, after each migration. Raises ProgrammingError when the owner may not make roles
@@ -58,6 +74,15 @@ def set_up_web_role(role: WebRole) -> list[str]:
     """
     with transaction.atomic():
         return [*_ensure_role(role), *grant_web_rights(role.name)]
+
+
+def set_up_sealer_role(role: DatabaseRole) -> list[str]:
+    """As set_up_web_role, for the process that seals the ledger: it reads events and adds to the tree."""
+    with transaction.atomic():
+        done = [*_ensure_role(role)]
+        for statement in _sealer_grants(role.name):
+            _run(statement)
+        return [*done, f"{role.name} reads events and writes the tree, and nothing else."]
 
 
 def grant_web_rights(name: str) -> list[str]:
@@ -86,7 +111,7 @@ def role_exists(name: str) -> bool:
         return cursor.fetchone() is not None
 
 
-def _ensure_role(role: WebRole) -> Iterator[str]:
+def _ensure_role(role: DatabaseRole) -> Iterator[str]:
     if role_exists(role.name):
         yield f"Role {role.name} was there already; its password was left as it is."
         return
@@ -96,7 +121,7 @@ def _ensure_role(role: WebRole) -> Iterator[str]:
     yield f"Role {role.name} was made."
 
 
-def _scram(role: WebRole) -> str:
+def _scram(role: DatabaseRole) -> str:
     """The password as the server stores it: the plain one would stand in the server's log of statements."""
     connection.ensure_connection()
     line: bytes = connection.connection.pgconn.encrypt_password(
@@ -123,6 +148,16 @@ def _grants(name: str) -> Iterator[tuple[sql.Composable, str]]:
             revoke.format(sql.SQL(_TAKEN[table]), sql.Identifier(table), web),
             f"{name} has no {_TAKEN[table]} on {table}.",
         )
+
+
+def _sealer_grants(name: str) -> Iterator[sql.Composable]:
+    sealer, schema, database = sql.Identifier(name), _schema(), sql.Identifier(_database_name())
+    yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sealer)
+    yield sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, sealer)
+    yield sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(schema, sealer)
+    for table, rights in {**dict.fromkeys(SEALER_READS, "SELECT"), **SEALER_WRITTEN}.items():
+        yield sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(table), sealer)
+    yield sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, sealer)
 
 
 def _future_grants(web: sql.Composable, schema: sql.Composable) -> Iterator[tuple[sql.Composable, str]]:

@@ -12,12 +12,12 @@ from psycopg import errors
 
 from backups.domain.ledger import Target
 from backups.models import FreeText, LedgerEvent, RoleMembership
-from backups.models.database_rules import ALL_APPEND_ONLY, guards
+from backups.models.database_rules import ALL_APPEND_ONLY, SEALER_WRITTEN, guards
 from backups.selectors.clock import database_now
 from backups.selectors.ledger import guard_findings
 from backups.services.ledger import record_event
 from tests.factories import person
-from tests.support.database import WEB, OwnDatabase
+from tests.support.database import SEALER, WEB, OwnDatabase
 
 REQUEST = Target(kind="restore_request", id="R-0007")
 CHANGES = {
@@ -118,11 +118,61 @@ def test_the_web_roles_rights_are_what_the_catalogue_says(superuser):
         [WEB],
     )
     rights = dict(rows.fetchall())
-    assert {rights[table] for table in ALL_APPEND_ONLY} == {"INSERT SELECT"}
+    assert {rights[table] for table in set(ALL_APPEND_ONLY) - set(SEALER_WRITTEN)} == {"INSERT SELECT"}
+    assert {rights[table] for table in SEALER_WRITTEN} == {"SELECT"}
     assert rights["backups_freetext"] == "INSERT SELECT UPDATE"
     assert rights["backups_vote"] == "INSERT SELECT UPDATE"
     assert rights["backups_rolemembership"] == rights["django_migrations"] == "SELECT"
     assert rights["backups_restorerequest"] == "DELETE INSERT SELECT UPDATE"
+
+
+def test_the_sealers_rights_are_what_the_catalogue_says(superuser):
+    rows = superuser.execute(
+        "SELECT relname::text, string_agg(privilege_type, ' ' ORDER BY privilege_type) FROM pg_class, "
+        "aclexplode(relacl) WHERE relkind = 'r' AND grantee = %s::regrole GROUP BY relname",
+        [SEALER],
+    )
+    assert dict(rows.fetchall()) == {
+        "backups_ledgerevent": "SELECT",
+        "backups_ledgerleaf": "INSERT SELECT",
+        "backups_ledgernode": "INSERT SELECT",
+        "backups_ledgercheckpoint": "INSERT SELECT",
+        "backups_anchorreceipt": "INSERT SELECT",
+        "backups_sealerrefusal": "INSERT SELECT UPDATE",
+        "backups_sealerheartbeat": "INSERT SELECT UPDATE",
+    }
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO backups_ledgercheckpoint (size, root, note) VALUES (1, sha256('x'), 'forged')",
+        "INSERT INTO backups_ledgerleaf (index, event_id, hash) SELECT 0, id, sha256('x') FROM backups_ledgerevent",
+        "UPDATE backups_sealerrefusal SET resolved_at = now(), resolved_by_name = 'me', resolution = 'fine'",
+        "DELETE FROM backups_anchorreceipt",
+    ],
+)
+def test_the_web_role_cannot_write_the_tree(event, statement):
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        run(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO backups_ledgerevent (id, body, actor_name) VALUES (gen_random_uuid(), '{}', '')",
+        "UPDATE backups_ledgerleaf SET hash = sha256('x')",
+        "SELECT * FROM auth_user",
+        "SELECT * FROM backups_freetext",
+        "SELECT * FROM backups_project",
+    ],
+)
+def test_the_sealer_can_do_nothing_else(event, own_database, statement):
+    with (
+        psycopg.connect(own_database.sealer_url, autocommit=True) as sealer,
+        pytest.raises(errors.InsufficientPrivilege, match="permission denied"),
+    ):
+        sealer.execute(statement.encode())
 
 
 def test_it_is_found_when_a_guard_is_switched_off(superuser):

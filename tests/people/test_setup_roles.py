@@ -17,7 +17,7 @@ from backups.checks import ledger_is_guarded
 from backups.domain.people import Role
 from backups.models import LedgerEvent
 from backups.selectors.people import is_service_account, roles_of
-from backups.services.database_roles import WebRole, say_at_start_what_is_unguarded
+from backups.services.database_roles import DatabaseRole, say_at_start_what_is_unguarded
 from tests.factories import PASSWORD
 from tests.support.database import OWNER, WEB, OwnDatabase, point_django_at
 
@@ -64,7 +64,7 @@ def test_the_password_goes_to_the_server_as_its_hash(new_role, django_capture_st
     assert SECRET not in said
     assert not [statement for statement in django_capture_statements if SECRET in statement]
     assert any("SCRAM-SHA-256$" in statement for statement in django_capture_statements)
-    assert SECRET not in repr(WebRole(name="x", password=SECRET))
+    assert SECRET not in repr(DatabaseRole(name="x", password=SECRET))
 
 
 def test_running_it_again_changes_nothing_and_takes_back_what_was_added(own_database, new_role):

@@ -28,6 +28,7 @@ TEMPLATE = "carecircle_template"
 SHARED = "carecircle_shared"
 OWNER, OWNER_PASSWORD = "portal_owner", "owner-password-of-tests"
 WEB, WEB_PASSWORD = "portal_web", "web-password-of-tests"
+SEALER, SEALER_PASSWORD = "portal_sealer", "sealer-password-of-tests"
 
 RunSql = Callable[..., list[tuple[Any, ...]]]
 
@@ -44,6 +45,9 @@ class PortalDatabases:
 
     def owner_url(self, name: str) -> str:
         return _as_user(self.server.url(name), OWNER, OWNER_PASSWORD)
+
+    def sealer_url(self, name: str) -> str:
+        return _as_user(self.server.url(name), SEALER, SEALER_PASSWORD)
 
     def administrate(self, *statements: sql.Composed, database: str = "postgres") -> None:
         with psycopg.connect(self.server.url(database), autocommit=True) as administrator:
@@ -80,6 +84,7 @@ class OwnDatabase:
     url: str
     owner_url: str
     superuser_url: str
+    sealer_url: str
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +117,7 @@ def own_database(
                 url=portal_databases.web_url(name),
                 owner_url=portal_databases.owner_url(name),
                 superuser_url=portal_databases.server.url(name),
+                sealer_url=portal_databases.sealer_url(name),
             )
         finally:
             point_django_at(portal_databases.web_url(SHARED))
@@ -158,7 +164,9 @@ def _make_template(databases: PortalDatabases) -> None:
     point_django_at(databases.owner_url(TEMPLATE))
     os.environ["DATABASE_URL"] = databases.web_url(TEMPLATE)
     call_command("migrate", verbosity=0)
+    os.environ["LEDGER_DATABASE_URL"] = databases.sealer_url(TEMPLATE)
     call_command("setup_roles", verbosity=0)
+    del os.environ["LEDGER_DATABASE_URL"]  # no process but the sealer's has it
     connections.close_all()
     # Whether it looked at the table while it was empty, because a test had rolled back, would decide later plans.
     databases.administrate(

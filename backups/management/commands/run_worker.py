@@ -14,9 +14,11 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils.module_loading import import_string
 
 from backups.services.database_roles import say_at_start_what_is_unguarded
+from backups.services.sealing.watch import say_at_start_what_is_unsealed
 from backups.services.worker import release_fetched_tasks, send_canary
 from backups.worker.cluster import die_with_parent, run_cluster
 from backups.worker.duties import Duty
+from backups.worker.sealer import SealerProcess, take_sealers_environment
 from backups.worker.supervisor import Supervisor, Timing
 
 
@@ -39,11 +41,18 @@ class Command(BaseCommand):
         if options["die_with_parent"]:
             die_with_parent(os.getppid(), number=signal.SIGTERM)
         say_at_start_what_is_unguarded()
-        sys.exit(_supervisor().run())
+        say_at_start_what_is_unsealed()
+        sealer = SealerProcess(take_sealers_environment())
+        try:
+            status = _supervisor(sealer).run()
+        finally:
+            sealer.stop(within_seconds=settings.WORKER_STOP_SECONDS)
+        sys.exit(status)
 
 
-def _supervisor() -> Supervisor:
-    return Supervisor(timing=_timing(), canary=_canary(), before_start=release_fetched_tasks, duties=_duties())
+def _supervisor(sealer: SealerProcess) -> Supervisor:
+    duties = [*_duties(), *([Duty("sealer", settings.WORKER_WAKE_SECONDS, sealer.keep)] if sealer.is_wanted else [])]
+    return Supervisor(timing=_timing(), canary=_canary(), before_start=release_fetched_tasks, duties=duties)
 
 
 def _canary() -> Duty:

@@ -1,4 +1,4 @@
-"""manage.py setup_roles: the database role under which web and worker run."""
+"""manage.py setup_roles: the database roles under which web and worker run, and the sealer of the ledger."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 
-from backups.services.database_roles import configured_web_role, current_database_role, set_up_web_role
+from backups.services.database_roles import (
+    configured_sealer_role,
+    configured_web_role,
+    current_database_role,
+    set_up_sealer_role,
+    set_up_web_role,
+)
 
 
 class Command(BaseCommand):
     help = (
         "Makes the role of DATABASE_URL and gives it its rights: it reads and writes, and cannot change or delete "
-        "events. Connects with MIGRATE_DATABASE_URL, the owner of the tables. Run it after every migrate; running "
-        "it again changes nothing."
+        "events; and the role of LEDGER_DATABASE_URL, if there is one, for the sealer. Connects with "
+        "MIGRATE_DATABASE_URL, the owner of the tables. Run it after every migrate; running it again changes nothing."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,8 +31,14 @@ class Command(BaseCommand):
         if web.name == owner:
             self.stdout.write(self.style.WARNING(_one_role_sentence(owner)))
             return
+        sealer = configured_sealer_role()
+        if sealer and sealer.name in {web.name, owner}:
+            raise CommandError(
+                f"LEDGER_DATABASE_URL names {sealer.name}, which does other things too. Nothing was changed. Give the "
+                "sealer a role of its own: whoever takes over a web process could write the tree otherwise."
+            )
         try:
-            lines = set_up_web_role(web)
+            lines = set_up_web_role(web) + (set_up_sealer_role(sealer) if sealer else [])
         except ProgrammingError as error:
             raise CommandError(_refused_sentence(owner, web.name, error)) from None
         for line in lines if options["verbosity"] else ():

@@ -1,0 +1,125 @@
+"""Anchors: places outside of the database that keep checkpoints, where whoever owns the database cannot reach them.
+
+An anchor is an object with a `name`, `gates`, `take` and `newest`. Others than a directory (mail, Slack, a time-stamp
+authority) are added to `configured_anchors`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+
+from backups.ledger.verifier.notes import Checkpoint, NoteRefused, parse_checkpoint
+from backups.services.sealing.errors import AnchorFailed
+from backups.services.sealing.memory import sync_directory
+
+_SUFFIX = ".checkpoint"
+
+
+class Anchor(Protocol):
+    """`gates`: an act that waits for the seal may go on once this anchor has the checkpoint."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def gates(self) -> bool: ...
+
+    def take(self, checkpoint: Checkpoint, *, at: dt.datetime) -> str:
+        """Keeps the checkpoint; returns under what it is found again. Twice is as good as once. Raises AnchorFailed."""
+
+    def newest(self) -> Checkpoint | None:
+        """The largest checkpoint that it holds, if it can tell. Raises AnchorFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryAnchor:
+    """One file for each checkpoint, never written twice: for a mount from elsewhere or storage that cannot forget.
+
+    The files lie in one directory a month, because some stores get slow with very many names in one.
+    """
+
+    path: Path
+    gates: bool
+
+    @property
+    def name(self) -> str:
+        return f"directory:{self.path}"
+
+    def take(self, checkpoint: Checkpoint, *, at: dt.datetime) -> str:
+        try:
+            held = next((file for file in self._recent() if _size_in(file.name) == checkpoint.size), None)
+            return self._same(held, checkpoint) if held else self._keep(checkpoint, at.astimezone(dt.UTC))
+        except OSError as error:
+            raise AnchorFailed(f"The directory {self.path} did not take a checkpoint: {error.strerror}.") from None
+
+    def newest(self) -> Checkpoint | None:
+        try:
+            files = self._recent()
+        except OSError as error:
+            raise AnchorFailed(f"The directory {self.path} cannot be read: {error.strerror}.") from None
+        return self._read(max(files, key=lambda file: _size_in(file.name))) if files else None
+
+    def _keep(self, checkpoint: Checkpoint, at: dt.datetime) -> str:
+        month = self.path / f"{at:%Y-%m}"
+        if not month.is_dir():
+            month.mkdir(exist_ok=True)
+            sync_directory(self.path)
+        file = month / f"{at:%Y%m%dT%H%M%SZ}-{checkpoint.size:012d}{_SUFFIX}"
+        _write_once(file, checkpoint.note)
+        return f"{month.name}/{file.name}"
+
+    def _same(self, held: Path, checkpoint: Checkpoint) -> str:
+        if self._read(held).root != checkpoint.root:
+            raise AnchorFailed(
+                f"The directory {self.path} holds another checkpoint of {checkpoint.size} events ({held.name}). One "
+                "of the two logs is not the real one: run verify_ledger with this directory."
+            )
+        return f"{held.parent.name}/{held.name}"
+
+    def _recent(self) -> list[Path]:
+        """The checkpoints of the last two months that have any."""
+        months = sorted(each for each in self.path.iterdir() if each.is_dir())[-2:]
+        files = (file for month in months for file in month.iterdir())
+        return [file for file in files if file.name.endswith(_SUFFIX) and _size_in(file.name) >= 0]
+
+    def _read(self, file: Path) -> Checkpoint:
+        try:
+            return parse_checkpoint(file.read_text(encoding="utf-8"))
+        except (OSError, NoteRefused) as error:
+            raise AnchorFailed(f"The checkpoint {file.name} in {self.path} cannot be read: {error}.") from None
+
+
+def _write_once(file: Path, note: str) -> None:
+    """What is there is never overwritten, and the name appears only with all of its bytes."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o444)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(note)
+        opened.flush()
+        os.fsync(opened.fileno())
+    try:
+        os.link(beside, file)
+    finally:
+        beside.unlink()
+    sync_directory(file.parent)
+
+
+def configured_anchors() -> list[Anchor]:
+    gating: list[Anchor] = [DirectoryAnchor(Path(path), gates=True) for path in settings.LEDGER_ANCHOR_DIRS]
+    return gating + [DirectoryAnchor(Path(path), gates=False) for path in settings.LEDGER_FURTHER_ANCHOR_DIRS]
+
+
+def on_this_host(path: Path) -> bool:
+    """Whether the directory lies on the file system of the sealer's own memory: whoever owns one owns both."""
+    return path.exists() and path.stat().st_dev == settings.LEDGER_STATE_DIR.stat().st_dev
+
+
+def _size_in(name: str) -> int:
+    size = name.removesuffix(_SUFFIX).partition("-")[2]
+    return int(size) if size.isdecimal() else -1

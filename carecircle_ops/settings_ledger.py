@@ -1,0 +1,35 @@
+"""Settings of the ledger's seal. Names of numbers carry their unit."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from carecircle_ops.environment import forget, number, optional, switch, words
+
+_STATE_DIR = Path(__file__).resolve().parent.parent / "var"
+
+# These run under the sealer's role and hold the key of the ledger. No other process keeps either, not even in its
+# environment; run_worker hands them to the sealer alone.
+SEALER_COMMANDS = {"run_sealer", "set_up_ledger", "rotate_ledger_key", "adopt_ledger_state"}
+if not (SEALER_COMMANDS | {"run_worker", "setup_roles"}) & set(sys.argv[1:2]):
+    forget("LEDGER_KEY", "LEDGER_DATABASE_URL")
+
+# The name of the log, written into every checkpoint, such as ops.example.org/audit/2026. Without it nothing is sealed.
+LEDGER_ORIGIN = optional("LEDGER_ORIGIN")
+# Where the sealer remembers, outside of the database, what it signed last. Each sealer needs its own.
+LEDGER_STATE_DIR = Path(optional("LEDGER_STATE_DIR", str(_STATE_DIR / "ledger")))
+# Directories that take checkpoints, best mounts from elsewhere. An act waits until one of the first kind has it.
+LEDGER_ANCHOR_DIRS = words("LEDGER_ANCHOR_DIRS", [])
+LEDGER_FURTHER_ANCHOR_DIRS = words("LEDGER_FURTHER_ANCHOR_DIRS", [])
+# How often events are sealed that nothing waits for, and how often the tree's head is then anchored.
+LEDGER_SEAL_SECONDS = number("LEDGER_SEAL_SECONDS", 1)
+LEDGER_ANCHOR_SECONDS = number("LEDGER_ANCHOR_SECONDS", 300)
+# All events and leaves are looked at again this often: what came late into the table, and what was changed in it.
+LEDGER_FULL_LOOK_SECONDS = number("LEDGER_FULL_LOOK_SECONDS", 600)
+# An event that nothing happened but time, so that silence shows.
+LEDGER_BEAT_SECONDS = number("LEDGER_BEAT_SECONDS", 600)
+# No order that overwrites data goes to Neon before its approvals are sealed and anchored.
+SEAL_BEFORE_ACT = switch("SEAL_BEFORE_ACT", default=bool(LEDGER_ORIGIN))
+# How long such an order waits before a person is asked.
+SEAL_WAIT_SECONDS = number("SEAL_WAIT_SECONDS", 60)
