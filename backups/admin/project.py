@@ -19,6 +19,8 @@ from backups.admin.snapshot import snapshots_of
 from backups.domain.people import Actor, Capability
 from backups.domain.policy import Environment
 from backups.models import EnvironmentProposal, Project, ProtectedBranch
+from backups.selectors.clock import database_now
+from backups.selectors.drill import standings
 from backups.selectors.project import governed_branches, open_proposals, owned_branches_alive
 from backups.services.connect import ConnectRefused, ask_for_examination, connect_with_typed_key
 from backups.services.environment import confirm_lower_label, refuse_lower_label, set_label
@@ -40,10 +42,12 @@ def projects(request: HttpRequest, actor: Actor) -> HttpResponse:
 def show(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """One project: the last connection check, its branches, and the branches that the portal made there."""
     project = _project(pk)
+    branches = list(governed_branches(project))
+    known = standings(branches, now=database_now())
     context = {
         "project": project,
         "report": report_lines(project),
-        "branches": list(governed_branches(project)),
+        "branches": [(branch, known[branch.pk]) for branch in branches],
         "missing": list(project.branches.filter(missing_since__isnull=False)),
         "owned": list(owned_branches_alive(project).select_related("request", "look")),
         "proposals": list(open_proposals(project)),

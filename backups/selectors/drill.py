@@ -31,6 +31,11 @@ def standing_of(branch: ProtectedBranch, *, now: dt.datetime) -> Standing:
     return standings([branch], now=now)[branch.pk]
 
 
+def last_drill_of(branch: ProtectedBranch) -> Drill | None:
+    """The newest automatic drill of the branch that has ended, whatever it showed."""
+    return _newest(Drill.objects.filter(branch=branch, is_automatic=True, state=DrillState.ENDED)).first()
+
+
 def _newest(drills: QuerySet[Drill]) -> QuerySet[Drill]:
     return drills.order_by("branch", "-ended_at", "-pk").distinct("branch")
 

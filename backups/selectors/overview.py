@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from django.db.models import Max, Q
 
+from backups.domain.drill import Proof, Standing
 from backups.domain.policy import Environment
 from backups.domain.restore import RequestState
 from backups.models import Project, ProtectedBranch, RestoreRequest
+from backups.selectors.drill import standings
 
 #: Neon's answers are believed for this long; after that the page says that it does not know.
 FRESH = dt.timedelta(days=1)
@@ -26,10 +28,24 @@ class Recovery:
     asked_neon_at: dt.datetime | None
     is_fresh: bool
     proven_at: dt.datetime | None
+    standing: Standing
+    now: dt.datetime
+
+    @property
+    def is_proven(self) -> bool:
+        """A drill proves it now, or a verified restore that is no older than a good drill may be."""
+        if self.standing.proof is Proof.PROVEN:
+            return True
+        limit = self.standing.limit_seconds
+        return self.proven_at is not None and limit is not None and self.seconds_since_restore <= limit
+
+    @property
+    def seconds_since_restore(self) -> float:
+        return (self.now - self.proven_at).total_seconds() if self.proven_at else float("inf")
 
 
 def recoveries(now: dt.datetime) -> list[Recovery]:
-    """One entry per root branch in care, production first. One query."""
+    """One entry per root branch in care, production first. Four queries, however many."""
     proven = Q(requests__state=RequestState.COMPLETED, requests__outcome_code="completed")
     rows = (
         ProtectedBranch.objects.select_related("project")
@@ -38,11 +54,13 @@ def recoveries(now: dt.datetime) -> list[Recovery]:
         .annotate(proven_at=Max("requests__closed_at", filter=proven))
         .order_by("project__name", "-is_default", "name")
     )
-    found = [_recovery(branch, now) for branch in rows]
+    branches = list(rows)
+    known = standings(branches, now=now)
+    found = [_recovery(branch, known[branch.pk], now) for branch in branches]
     return sorted(found, key=lambda item: list(Environment).index(item.environment))
 
 
-def _recovery(branch: ProtectedBranch, now: dt.datetime) -> Recovery:
+def _recovery(branch: ProtectedBranch, standing: Standing, now: dt.datetime) -> Recovery:
     project: Project = branch.project
     asked = project.connected_at
     fresh = asked is not None and now - asked <= FRESH
@@ -56,6 +74,8 @@ def _recovery(branch: ProtectedBranch, now: dt.datetime) -> Recovery:
         asked_neon_at=asked,
         is_fresh=fresh,
         proven_at=getattr(branch, "proven_at", None),
+        standing=standing,
+        now=now,
     )
 
 

@@ -12,9 +12,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from backups.admin import words
+from backups.admin.drill.words import proof_words
 from backups.admin.icons import ICONS
 from backups.admin.restore.blocks import table_name
 from backups.domain.consequence import span as span_in_words
+from backups.domain.drill import Standing
 
 register = template.Library()
 
@@ -77,6 +79,15 @@ def utc(at: dt.datetime | None) -> SafeString:
         '<time class="nowrap" datetime="{}">{}</time>',
         at.astimezone(dt.UTC).isoformat(timespec="seconds"),
         words.utc_stamp(at),
+    )
+
+
+@register.simple_tag(takes_context=True)
+def proof_chip(context: Mapping[str, Any], standing: Standing) -> SafeString:
+    """What drills say of a branch, as a chip and its sentence."""
+    shown = proof_words(standing, context.get("now") or timezone.now())
+    return format_html(
+        '<span class="chip chip--{}">{} {}</span> {}', shown.tone, icon(shown.icon), shown.words, shown.sentence
     )
 
 

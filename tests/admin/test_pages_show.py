@@ -9,8 +9,10 @@ import pytest
 from django.urls import reverse
 
 from backups.domain.restore import RequestState
-from backups.models import DecisionPacket, LookState, RequestOpened, RestoreRequest
+from backups.models import DecisionPacket, Drill, LookState, RequestOpened, RestoreRequest
+from backups.selectors.clock import database_now
 from backups.selectors.restore_page import observed_of
+from tests.support.drills import automatic_drill
 from tests.support.scenes import observed
 
 pytestmark = pytest.mark.django_db
@@ -232,8 +234,29 @@ def test_the_start_page_shows_unknown_as_unknown(people, scenes, log_in, who):
     scenes.pending()
     words = text_of(log_in(getattr(people, who)).get("/"))
     assert "Can we recover?" in words
-    assert "Not proven:" in words
-    assert "Drills: none is recorded" in words
+    assert "Not proven by a verified restore" in words
+    assert "No drill plan" in words
+
+
+def test_a_proof_decays_on_the_start_and_project_pages_by_itself(people, scenes, log_in):
+    """Nothing changes in the database but the age of the one drill that passed."""
+    main = scenes.staging_ready()
+    drill = automatic_drill(main)
+    bob, project = log_in(people.bob), reverse("ops:project", args=[scenes.project.pk])
+    for days, said in ((1, "Proven"), (8, "Proof is fading"), (15, "Proof is worth nothing any more")):
+        Drill.objects.filter(pk=drill.pk).update(ended_at=database_now() - dt.timedelta(days=days))
+        for address in ("/", project):
+            assert said in text_of(bob.get(address)), (days, address)
+        item = next(each for each in bob.get("/").context["recoveries"] if each.branch == main)
+        assert item.is_proven is (days == 1)
+
+
+def test_the_request_page_names_the_newest_drill(people, scenes, log_in):
+    pending = scenes.pending()
+    bob, address = log_in(people.bob), reverse("ops:request", args=[pending.pk])
+    assert "none is recorded" in text_of(bob.get(address))
+    drill = automatic_drill(pending.branch, outcome="failed")
+    assert f"{drill.reference} Failed 5 min ago , recovered in 6.0 s" in text_of(bob.get(address))
 
 
 def test_the_start_page_does_not_believe_an_old_answer_of_neon(people, scenes, log_in):
@@ -261,7 +284,7 @@ def test_a_draft_is_listed_for_its_writer_only(people, scenes, log_in):
 def test_lists_cost_the_same_whatever_their_length(people, scenes, log_in, django_assert_num_queries):
     client = log_in(people.bob)
     scenes.pending()
-    for url, most in (("/", 14), ("/restores/", 8)):
+    for url, most in (("/", 17), ("/restores/", 8)):
         with django_assert_num_queries(most, exact=False) as few:
             client.get(url)
         scenes.pending()
@@ -279,7 +302,7 @@ def test_what_open_pages_ask_for_all_the_time_is_cheap(people, scenes, log_in, d
     assert f'data-live-mark="{answer.headers["X-Live-Mark"]}"' in page
 
 
-@pytest.mark.parametrize(("state", "most"), [("pending", 34), ("running", 38), ("completed", 36)])
+@pytest.mark.parametrize(("state", "most"), [("pending", 35), ("running", 39), ("completed", 37)])
 def test_the_request_page_costs_a_fixed_number_of_queries(
     people, scenes, log_in, django_assert_max_num_queries, state, most
 ):

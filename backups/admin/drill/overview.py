@@ -107,6 +107,11 @@ def drill_row(drill: Drill) -> DrillRow:
     )
 
 
+def shown_drill(drill: Drill | None) -> DrillRow | None:
+    """The same for the newest drill of a branch, if there is one."""
+    return None if drill is None else drill_row(drill)
+
+
 def _entries(
     month: calendar.Month, plans: list[DrillPlan], branches: list[BranchRow], now: dt.datetime
 ) -> Iterator[calendar.Entry]:

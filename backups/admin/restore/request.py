@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from backups.admin.access import for_people_who_may
+from backups.admin.drill.overview import shown_drill
 from backups.admin.frame import reader_zone_name, render
 from backups.admin.progress import Progress, progress_of
 from backups.admin.restore.context import is_moving, moving_context, page_context
@@ -18,6 +19,7 @@ from backups.admin.words import zone_or_utc
 from backups.domain.execution import Purpose
 from backups.domain.people import Actor, Capability
 from backups.models import RestoreRequest
+from backups.selectors.drill import last_drill_of
 from backups.selectors.progress import usual_times
 from backups.selectors.restore_page import (
     RequestPage,
@@ -68,6 +70,7 @@ def request_response(
 ) -> HttpResponse:
     """The request page for one reader, with what a refused form adds."""
     context = page_context(page, zone_or_utc(reader_zone_name(request)), _progress(watched(page)))
+    context["last_drill"] = shown_drill(last_drill_of(page.request.branch))
     return render(request, "restore/page.html", context | (more or {}), status=status)
 
 
