@@ -67,6 +67,9 @@ class FindingCode(StrEnum):
     DRILL_OVERDUE = "drill_overdue"
     DRILL_MISSING = "drill_missing"
     DRILL_FAILED = "drill_failed"
+    REVIEW_OVERDUE = "review_overdue"
+    RECORD_UNSIGNED = "record_unsigned"
+    DAILY_COPY_OVERDUE = "daily_copy_overdue"
     WORKER_LATE = "worker_late"
     MESSAGES_UNDELIVERED = "messages_undelivered"
     RESTORED_OUTSIDE = "restored_outside"
@@ -136,6 +139,11 @@ _ROWS: tuple[FindingKind, ...] = (
     FindingKind(_C.DRILL_MISSING, "No drill ever proved a recovery of the branch", _WARNING,
                 "a-drill-is-overdue-or-failed", (_E, _M)),
     FindingKind(_C.DRILL_FAILED, "The newest drill failed", _CRITICAL, "a-drill-is-overdue-or-failed", (_E, _M)),
+    FindingKind(_C.REVIEW_OVERDUE, "A restore is not reviewed in time", _WARNING, "after-a-restore", (_M, _E)),
+    FindingKind(_C.RECORD_UNSIGNED, "A restore by hand has one signature", _WARNING,
+                "a-restore-was-made-outside-the-portal", (_M,)),
+    FindingKind(_C.DAILY_COPY_OVERDUE, "A daily safety copy was not made", _WARNING,
+                "before-risky-work-a-safety-copy", (_E,)),
     FindingKind(_C.WORKER_LATE, "The worker is not running", _CRITICAL, "the-worker-is-not-running", (_A, _E)),
     FindingKind(_C.MESSAGES_UNDELIVERED, "Messages don't arrive", _WARNING, "messages-dont-arrive", (_A,)),
     FindingKind(_C.RESTORED_OUTSIDE, "A restore was made outside the portal", _CRITICAL, _OUTSIDE, (_M, _E), False),

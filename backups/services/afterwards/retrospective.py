@@ -18,7 +18,7 @@ from backups.ledger.fields import Detail
 from backups.models import Finding, LedgerEvent, ProtectedBranch, RetrospectiveRecord
 from backups.selectors.clock import database_now
 from backups.selectors.people import people_with
-from backups.services.afterwards.explaining import explain_finding
+from backups.services.afterwards.explaining import close_explained
 from backups.services.afterwards.opening import open_checklist_of_record
 from backups.services.afterwards.records import need, refuse, refuse_unless, target_of_record
 from backups.services.afterwards.telling import tell_record_filed
@@ -73,7 +73,7 @@ def sign_record(*, actor: Actor, record_id: int) -> RetrospectiveRecord:
         _tell(record, "retrospective.signed", person, {"voters": voters})
         open_checklist_of_record(record, actor=person, now=now)
         if record.finding is not None:
-            explain_finding(finding_id=record.finding.pk, record=record, actor=person, now=now)
+            close_explained(finding_id=record.finding.pk, record=record, actor=person, now=now)
         return record
 
 

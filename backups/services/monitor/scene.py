@@ -10,10 +10,11 @@ from functools import cached_property
 from backups.domain.backup_plan import Rule, WantedBackups
 from backups.domain.drill import Standing
 from backups.domain.execution import BranchFate
-from backups.models import FormerBranchId, OwnedBranch, Project, ProtectedBranch, SafetyCopy
+from backups.models import FormerBranchId, OwnedBranch, Project, ProtectedBranch, SafetyCopy, SafetySchedule
 from backups.neon.schedules import ScheduleItem
 from backups.neon.snapshots import Snapshot
 from backups.selectors.drill import standings
+from backups.selectors.safety_copy import overdue_schedules
 from backups.services.monitor.facts import NeonFacts
 from backups.services.monitor.memory import Memory
 
@@ -41,7 +42,7 @@ class Scene:
     @cached_property
     def owned(self) -> list[OwnedBranch]:
         """Every branch that the portal ever made here, gone ones too."""
-        return list(OwnedBranch.objects.filter(project=self.project).select_related("request"))
+        return list(OwnedBranch.objects.filter(project=self.project).select_related("request__checklist"))
 
     @cached_property
     def safety_copies(self) -> list[SafetyCopy]:
@@ -57,6 +58,11 @@ class Scene:
     def proofs(self) -> dict[int, Standing]:
         """What drills say of each branch."""
         return standings(self.branches, now=self.now)
+
+    @cached_property
+    def overdue_daily_copies(self) -> list[SafetySchedule]:
+        """Plans of this project's branches whose newest copy is too old."""
+        return [each for each in overdue_schedules(self.now) if each.branch.project_id == self.project.pk]
 
     @cached_property
     def former_ids(self) -> dict[int, set[str]]:

@@ -11,6 +11,7 @@ from backups.domain.monitor import FindingCode, Observation
 from backups.domain.policy import DEFAULT_POLICY
 from backups.domain.safety_copy import CopyState
 from backups.domain.usage import storage_dollars_a_month
+from backups.models import OwnedBranch
 from backups.neon.types import Branch
 from backups.services.monitor.scene import Scene
 
@@ -122,7 +123,7 @@ def _preserved(scene: Scene) -> Iterator[Observation]:
     keep = dt.timedelta(days=DEFAULT_POLICY.preserved_branch_days)
     for row in scene.owned_alive:
         branch = shown.get(row.neon_branch_id)
-        if branch is None or row.purpose != BranchPurpose.PRESERVED or scene.now - row.created_at <= keep:
+        if branch is None or row.purpose != BranchPurpose.PRESERVED or scene.now <= _kept_until(row, keep):
             continue
         size = branch.logical_size_bytes
         cost = f"about ${storage_dollars_a_month(size):.2f} a month" if size is not None else "its cost is unknown"
@@ -137,6 +138,13 @@ def _preserved(scene: Scene) -> Iterator[Observation]:
                 "request": row.request.reference if row.request else None,
             },
         )
+
+
+def _kept_until(row: OwnedBranch, keep: dt.timedelta) -> dt.datetime:
+    """What people decided after the restore; else the policy's days."""
+    checklist = getattr(row.request, "checklist", None) if row.request else None
+    decided: dt.datetime | None = checklist.kept_until if checklist else None
+    return decided or row.created_at + keep
 
 
 def _days(age: dt.timedelta) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backups.services.monitor.controls import (
+    afterwards,
     branch,
     caps,
     computes,
@@ -31,6 +32,8 @@ PROJECT_CONTROLS: tuple[ProjectControl, ...] = (
     ProjectControl("orphans", "Nothing of ours without a row", leftovers.orphans),
     ProjectControl("owned", "Everything of ours is there", leftovers.missing),
     ProjectControl("preserved", "Kept states are not forgotten", leftovers.preserved),
+    ProjectControl("reviews", "Restores are reviewed in time", afterwards.reviews),
+    ProjectControl("records", "Restores by hand are signed by two", afterwards.records),
     ProjectControl("storage", "Storage grows as usual", storage.growth),
 )
 BRANCH_CONTROLS: tuple[BranchControl, ...] = (
@@ -39,6 +42,7 @@ BRANCH_CONTROLS: tuple[BranchControl, ...] = (
     BranchControl("schedule", "Backup schedule as declared", schedule.as_declared),
     BranchControl("snapshot", "Newest scheduled snapshot in time", schedule.newest_scheduled),
     BranchControl("compute", "Takes connections", computes.writable),
+    BranchControl("daily_copy", "Daily safety copy in time", afterwards.daily_copy),
     BranchControl("drill", "Proven by a drill", drills.last_good),
 )
 PORTAL_CONTROLS: tuple[PortalControl, ...] = (
