@@ -59,6 +59,20 @@ class Explanations:
         """A snapshot is taking a branch's place: ids and names say nothing until the run has followed them."""
         return bool(exchanges_under_way(self.project)) or self._any_open(EXCHANGES)
 
+    def is_part_of_our_exchange(self, branch_id: str, snapshot_id: str) -> bool:
+        """Whether an exchange of ours ended since the last look and this branch was one side of it: then its name,
+        marks and reset time changed with it."""
+        return any(
+            intent.kind in EXCHANGES
+            and intent.outcome == _O.APPLIED
+            and (intent.settled_at is None or intent.settled_at >= self.since - CLOCK_ALLOWANCE)
+            and (
+                branch_id in {intent.target_branch_id, intent.facts.get("branch_id"), intent.facts.get("copy_id")}
+                or (snapshot_id != "" and snapshot_id == intent.facts.get("snapshot"))
+            )
+            for intent in self.intents
+        )
+
     def reset(self, branch_id: str, at: dt.datetime) -> Word:
         """Of a branch that was overwritten at `at` (Neon's clock)."""
         orders = self._orders({_K.RESTORE_BRANCH}, branch_id)

@@ -20,7 +20,7 @@ from backups.services.monitor.outside_lists import compare_history, compare_sche
 from backups.services.monitor.scene import Scene
 
 #: What Neon does when it overwrites a branch that was there before (its own word is not documented).
-_RESETTING = frozenset({"create_branch", "create_timeline"})
+_RESETTING = frozenset({"create_branch"})
 #: Of one finding's evidence.
 _MOST_IDS = 20
 
@@ -54,6 +54,9 @@ def _compare_branches(c: Comparison, before: Mapping[str, KnownBranch], seen: Ma
             continue
         if now is None:
             _gone(c, branch_id, known)
+            continue
+        if c.explained.is_part_of_our_exchange(branch_id, now.restored_from):
+            c.covered |= {each.id for each in _resets(c, branch_id)}
             continue
         _reset(c, branch_id, known, now)
         _marks(c, branch_id, known, now)
@@ -120,7 +123,8 @@ def _reset(c: Comparison, branch_id: str, known: KnownBranch, now: KnownBranch) 
             _report_restore(c, branch_id, subject, f"{known.name} was overwritten", times)
             c.covered |= {each.id for each in _resets(c, branch_id)}
             return
-    _reset_by_operation(c, branch_id, known)
+    if _was_reset_lately(c, now):
+        _reset_by_operation(c, branch_id, known)
 
 
 def _reset_by_operation(c: Comparison, branch_id: str, known: KnownBranch) -> None:
@@ -134,6 +138,12 @@ def _reset_by_operation(c: Comparison, branch_id: str, known: KnownBranch) -> No
             continue
         c.covered.add(operation.id)
         _report_restore(c, branch_id, f"{branch_id}@{operation.id}", f"{known.name} was overwritten", {})
+
+
+def _was_reset_lately(c: Comparison, now: KnownBranch) -> bool:
+    """Neon's word for the operation is not its own for restores, so alone it accuses nobody."""
+    since = (c.before.at or c.scene.now) - 2 * CLOCK_ALLOWANCE
+    return now.last_reset_at is not None and now.last_reset_at >= since
 
 
 def _resets(c: Comparison, branch_id: str) -> list[Operation]:

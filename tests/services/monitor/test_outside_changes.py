@@ -99,6 +99,15 @@ def test_a_new_branch_is_not_taken_for_a_restore(world: World) -> None:
     assert not Finding.objects.filter(control="outside").exists()
 
 
+def test_snapshots_are_not_taken_for_restores(world: World) -> None:
+    world.look()
+    later(world)
+    world.api.take_snapshot(world.branch_id, name="by-hand")
+    for _ in range(2):
+        world.look()
+    assert not Finding.objects.filter(control="outside").exists()
+
+
 def test_a_restore_that_the_portal_ordered_is_no_finding(world: World) -> None:
     world.look()
     answer = restore(world)
