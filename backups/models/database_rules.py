@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backups.models import drill_rules
+
 # Rows of these tables are written once.
 APPEND_ONLY = (
     "backups_ledgerevent",
@@ -24,6 +26,7 @@ APPEND_ONLY_SINCE: dict[str, tuple[str, ...]] = {
     "0004_drills": ("backups_drillsignoff", "backups_drillfinding", "backups_drillattachment"),
     "0006_afterwards": ("backups_reviewtext",),
     "drill_log": ("backups_drillnote",),
+    "drill_records": ("backups_drillslot",),
     "sealing": ("backups_ledgerleaf", "backups_ledgernode", "backups_ledgercheckpoint", "backups_anchorreceipt"),
 }
 ALL_APPEND_ONLY = APPEND_ONLY + tuple(table for tables in APPEND_ONLY_SINCE.values() for table in tables)
@@ -279,6 +282,7 @@ def guards() -> Iterator[tuple[str, str]]:
     yield ("auth_group", "role_history_renamed")
     yield ("backups_drillsignoff", "sign_off_by_another")
     yield from (("backups_correctiveaction", "action_done_is_done"), ("backups_correctiveaction", "never_removed"))
+    yield from drill_rules.GUARDS
 
 
 def append_only(table: str) -> str:

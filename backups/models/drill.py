@@ -108,6 +108,15 @@ class Drill(models.Model):
                 condition=Q(is_automatic=False) | Q(branch__isnull=False, plan__isnull=False, type="functional"),
                 name="drill_automatic_has_plan",
             ),
+            models.CheckConstraint(
+                condition=~Q(is_automatic=True, outcome=DrillOutcome.PASSED)
+                | Q(rto_milliseconds__lte=F("rto_objective_seconds") * 1000),
+                name="drill_passed_in_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(window_from__isnull=True) | Q(point_at__gte=F("window_from"), point_at__lte=F("window_to")),
+                name="drill_point_in_window",
+            ),
             models.UniqueConstraint(
                 fields=["plan"],
                 condition=Q(is_automatic=True, state__in=[DrillState.WAITING, DrillState.RUNNING]),
