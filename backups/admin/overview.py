@@ -9,19 +9,24 @@ from django.http import HttpRequest, HttpResponse
 
 from backups.admin import words
 from backups.admin.access import for_people_who_may
+from backups.admin.drill.figures import Figure, figures_of
+from backups.admin.drill.words import ShownProof, proof_words
 from backups.admin.frame import reader_zone_name, render
+from backups.admin.monitor.overview import rows as finding_rows
 from backups.admin.restore.blocks import deed
+from backups.admin.tasks_of import tasks_of
 from backups.domain.people import Actor, Capability, Role
 from backups.domain.policy import Environment
 from backups.domain.restore import RequestState, Urgency
 from backups.models import RestoreRequest
 from backups.selectors.clock import database_now
-from backups.selectors.overview import populations, recoveries
+from backups.selectors.monitor import outside_changes, situation
+from backups.selectors.overview import Recovery, populations, recoveries
 from backups.selectors.policy import policy_in_force
-from backups.selectors.project import open_proposals
 from backups.selectors.queue import Queue, approver_count, queue_for
 
 _S = RequestState
+_FINDINGS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +42,40 @@ class Row:
     wants: str
 
 
+@dataclass(frozen=True, slots=True)
+class ShownRecovery:
+    """Whether one branch can be brought back, and what the last good drill measured."""
+
+    item: Recovery
+    proof: ShownProof
+    figures: list[Figure]
+
+
 @for_people_who_may(Capability.READ_REQUESTS)
 def start(request: HttpRequest, actor: Actor) -> HttpResponse:
     """What needs the reader, what runs, and whether we could recover."""
     now = database_now()
     queue = queue_for(actor, with_closed=False)
-    proposals = list(open_proposals()) if actor.may(Capability.MANAGE_PROJECTS) or _votes(actor) else []
+    tasks = tasks_of(actor, now)
+    seen = situation(now)
     context = {
         **_lists(queue, now),
         "today": _today(now, reader_zone_name(request)),
-        "needs": len(queue.yours) + len(proposals),
-        "recoveries": recoveries(now),
+        "needs": len(queue.yours) + len(tasks),
+        "tasks": tasks,
+        "recoveries": [_shown(each, now) for each in recoveries(now)],
+        "situation": seen,
+        "findings": finding_rows(seen.findings[:_FINDINGS_SHOWN]),
+        "more_findings": max(0, len(seen.findings) - _FINDINGS_SHOWN),
+        "outside_changes": outside_changes(now),
         "approvers": approver_count(),
         "policy": policy_in_force(),
-        "proposals": proposals,
         "is_auditor": Role.AUDITOR in actor.roles,
         "populations": populations() if Role.AUDITOR in actor.roles else None,
         "can_file": actor.may(Capability.FILE_RESTORE),
         "can_look": actor.may(Capability.TAKE_LOOK),
+        "can_drill": actor.may(Capability.RUN_DRILL),
+        "can_read_monitor": actor.may(Capability.READ_MONITOR),
         "can_connect": actor.may(Capability.MANAGE_SECRETS),
         "can_read_ledger": actor.may(Capability.READ_LEDGER),
     }
@@ -77,8 +98,9 @@ def _today(now: dt.datetime, zone_name: str) -> str:
     return said if words.zone_word(zone) == "UTC" else f"{said} · {now.astimezone(dt.UTC):%H:%M} UTC"
 
 
-def _votes(actor: Actor) -> bool:
-    return actor.may(Capability.VOTE_ON_RESTORE)
+def _shown(recovery: Recovery, now: dt.datetime) -> ShownRecovery:
+    figures = figures_of(recovery.last_good) if recovery.last_good else []
+    return ShownRecovery(recovery, proof_words(recovery.standing, now), figures)
 
 
 def _lists(found: Queue, now: dt.datetime) -> dict[str, list[Row]]:

@@ -26,6 +26,17 @@ def standings(branches: Iterable[ProtectedBranch], *, now: dt.datetime) -> dict[
     return {key: _standing(limits.get(key), last.get(key), good.get(key), now) for key in keys}
 
 
+def last_good_drills(branches: Iterable[ProtectedBranch]) -> dict[int, Drill]:
+    """The newest automatic drill of each branch that passed, by the branch's key. One query."""
+    passed = Drill.objects.filter(
+        branch__in=[branch.pk for branch in branches],
+        is_automatic=True,
+        state=DrillState.ENDED,
+        outcome=DrillOutcome.PASSED,
+    )
+    return {row.branch_id: row for row in _newest(passed) if row.branch_id is not None}
+
+
 def standing_of(branch: ProtectedBranch, *, now: dt.datetime) -> Standing:
     """What automatic drills say of one branch."""
     return standings([branch], now=now)[branch.pk]

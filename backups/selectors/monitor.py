@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, IntegerField, Min, OuterRef, Q, QuerySet, Value, When
 
-from backups.domain.monitor import Health, Severity, overall
+from backups.domain.monitor import KINDS, Health, Severity, overall
 from backups.domain.people import Capability, roles_with
 from backups.domain.policy import Environment
 from backups.models import (
@@ -191,6 +191,30 @@ def control_states(branch: ProtectedBranch, *, order: list[str]) -> list[Control
     about = Q(branch=branch) | Q(project=branch.project_id, branch__isnull=True)
     places = {name: place for place, name in enumerate(order)}
     return sorted(ControlState.objects.filter(about), key=lambda each: places.get(each.control, len(places)))
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideChanges:
+    """Changes at Neon that no request explains, seen in the last days. `watched_since`: None when never watched."""
+
+    open: int
+    explained: int
+    days: int
+    watched_since: dt.datetime | None
+
+
+def outside_changes(now: dt.datetime, *, days: int = 30) -> OutsideChanges:
+    """Counts of the last days. Two queries."""
+    codes = [code.value for code, kind in KINDS.items() if not kind.closes_by_itself]
+    found = Finding.objects.filter(code__in=codes, since__gte=now - dt.timedelta(days=days))
+    closed = list(found.values_list("closed_at", flat=True))
+    since = MonitorRun.objects.filter(ended_at__isnull=False).aggregate(first=Min("started_at"))["first"]
+    return OutsideChanges(
+        open=sum(at is None for at in closed),
+        explained=sum(at is not None for at in closed),
+        days=days,
+        watched_since=since,
+    )
 
 
 def handlers() -> list[User]:

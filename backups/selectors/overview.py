@@ -10,8 +10,8 @@ from django.db.models import Max, Q
 from backups.domain.drill import Proof, Standing
 from backups.domain.policy import Environment
 from backups.domain.restore import RequestState
-from backups.models import Project, ProtectedBranch, RestoreRequest
-from backups.selectors.drill import standings
+from backups.models import Drill, Project, ProtectedBranch, RestoreRequest
+from backups.selectors.drill import last_good_drills, standings
 
 #: Neon's answers are believed for this long; after that the page says that it does not know.
 FRESH = dt.timedelta(days=1)
@@ -29,13 +29,14 @@ class Recovery:
     is_fresh: bool
     proven_at: dt.datetime | None
     standing: Standing
+    last_good: Drill | None
     now: dt.datetime
 
     @property
     def is_proven(self) -> bool:
         """A drill proves it now, or a verified restore that is no older than a good drill may be."""
-        if self.standing.proof is Proof.PROVEN:
-            return True
+        if self.standing.proof in {Proof.PROVEN, Proof.DOUBTFUL}:
+            return self.standing.proof is Proof.PROVEN
         limit = self.standing.limit_seconds
         return self.proven_at is not None and limit is not None and self.seconds_since_restore <= limit
 
@@ -45,7 +46,7 @@ class Recovery:
 
 
 def recoveries(now: dt.datetime) -> list[Recovery]:
-    """One entry per root branch in care, production first. Four queries, however many."""
+    """One entry per root branch in care, production first. Five queries, however many."""
     proven = Q(requests__state=RequestState.COMPLETED, requests__outcome_code="completed")
     rows = (
         ProtectedBranch.objects.select_related("project")
@@ -55,12 +56,12 @@ def recoveries(now: dt.datetime) -> list[Recovery]:
         .order_by("project__name", "-is_default", "name")
     )
     branches = list(rows)
-    known = standings(branches, now=now)
-    found = [_recovery(branch, known[branch.pk], now) for branch in branches]
+    known, good = standings(branches, now=now), last_good_drills(branches)
+    found = [_recovery(branch, known[branch.pk], good.get(branch.pk), now) for branch in branches]
     return sorted(found, key=lambda item: list(Environment).index(item.environment))
 
 
-def _recovery(branch: ProtectedBranch, standing: Standing, now: dt.datetime) -> Recovery:
+def _recovery(branch: ProtectedBranch, standing: Standing, good: Drill | None, now: dt.datetime) -> Recovery:
     project: Project = branch.project
     asked = project.connected_at
     fresh = asked is not None and now - asked <= FRESH
@@ -75,6 +76,7 @@ def _recovery(branch: ProtectedBranch, standing: Standing, now: dt.datetime) -> 
         is_fresh=fresh,
         proven_at=getattr(branch, "proven_at", None),
         standing=standing,
+        last_good=good,
         now=now,
     )
 
