@@ -107,14 +107,13 @@ def situation(now: dt.datetime, *, project_id: int | None = None) -> Situation:
     branches = ProtectedBranch.objects.select_related("project").filter(missing_since__isnull=True, **one)
     listed = sorted(branches, key=_place)
     asked = dict(ProjectWatch.objects.values_list("project_id", "known_at"))
-    unknown = tuple(_unknown(state) for state in states if state.unknown_since is not None)
     return Situation(
         now=now,
         cycle_at=cycle_at,
         is_late=_is_late(cycle_at, now),
-        branches=tuple(_health_of(branch, findings, states, asked.get(branch.project_id)) for branch in listed),
+        branches=tuple(_health_of(branch, findings, states, asked.get(branch.project_id), now) for branch in listed),
         findings=findings,
-        unknown=unknown,
+        unknown=_unknown_of(states, now),
         by_severity={each: sum(found.severity == each for found in findings) for each in Severity},
     )
 
@@ -139,12 +138,16 @@ def _place(branch: ProtectedBranch) -> tuple[int, str, bool, str]:
 
 
 def _health_of(
-    branch: ProtectedBranch, findings: Iterable[Finding], states: Iterable[ControlState], asked_at: dt.datetime | None
+    branch: ProtectedBranch,
+    findings: Iterable[Finding],
+    states: Iterable[ControlState],
+    asked_at: dt.datetime | None,
+    now: dt.datetime,
 ) -> BranchHealth:
     here = tuple(each for each in findings if _concerns(each.project_id, each.branch_id, branch))
     about = [each for each in states if _concerns(each.project_id, each.branch_id, branch)]
-    unknown = tuple(_unknown(each) for each in about if each.unknown_since is not None)
-    answered = sum(each.unknown_since is None for each in about if each.branch_id == branch.pk)
+    unknown = _unknown_of(about, now)
+    answered = sum(not _is_unknown(each, now) for each in about if each.branch_id == branch.pk)
     grave = sum(each.severity != Severity.NOTICE for each in here)
     return BranchHealth(
         branch=branch,
@@ -162,16 +165,24 @@ def _concerns(project_id: int | None, branch_id: int | None, branch: ProtectedBr
     return branch_id == branch.pk or (branch_id is None and project_id == branch.project_id)
 
 
-def _unknown(state: ControlState) -> Unknown:
-    if state.unknown_since is None:
-        raise ValueError("this control has an answer")
-    return Unknown(
-        control=state.control,
-        branch_id=state.branch_id,
-        since=state.unknown_since,
-        reason=state.unknown_reason,
-        is_postponed=state.is_postponed,
+def _unknown_of(states: Iterable[ControlState], now: dt.datetime) -> tuple[Unknown, ...]:
+    """Controls without an answer, and those whose answer is old: what was seen then may not be so any more."""
+    return tuple(
+        Unknown(
+            control=state.control,
+            branch_id=state.branch_id,
+            since=state.unknown_since or state.last_tried_at,
+            reason=state.unknown_reason or "The monitor has not asked this lately.",
+            is_postponed=state.is_postponed,
+        )
+        for state in states
+        if _is_unknown(state, now)
     )
+
+
+def _is_unknown(state: ControlState, now: dt.datetime) -> bool:
+    age_seconds = (now - state.last_tried_at).total_seconds()
+    return state.unknown_since is not None or age_seconds > late_after_seconds()
 
 
 def findings_of(project: Project) -> QuerySet[Finding]:
@@ -179,11 +190,12 @@ def findings_of(project: Project) -> QuerySet[Finding]:
     return open_findings().filter(project=project)
 
 
-def branch_health(branch: ProtectedBranch) -> BranchHealth:
+def branch_health(branch: ProtectedBranch, *, now: dt.datetime) -> BranchHealth:
     """Can we recover this branch? Three queries."""
     about = Q(branch=branch) | Q(project=branch.project_id, branch__isnull=True)
     asked = ProjectWatch.objects.filter(project=branch.project_id).values_list("known_at", flat=True).first()
-    return _health_of(branch, tuple(open_findings().filter(about)), ControlState.objects.filter(about), asked)
+    states = list(ControlState.objects.filter(about))
+    return _health_of(branch, tuple(open_findings().filter(about)), states, asked, now)
 
 
 def control_states(branch: ProtectedBranch, *, order: list[str]) -> list[ControlState]:

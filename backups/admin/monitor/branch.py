@@ -59,7 +59,7 @@ _CHARTS = (
 def show(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """The page."""
     branch, now = branch_of(pk), database_now()
-    state = branch_health(branch)
+    state = branch_health(branch, now=now)
     counts = [each.control for each in state.findings]
     seen, wanted = seen_at_neon(branch), wanted_of(branch)
     context: dict[str, Any] = {

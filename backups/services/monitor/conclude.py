@@ -37,6 +37,22 @@ def conclude(prepared: Prepared, facts: NeonFacts, *, actor: Actor) -> Tally:
         return tally
 
 
+def conclude_unknown(prepared: Prepared, reason: str, *, actor: Actor) -> Tally:
+    """A look that could not be judged: every control is without an answer, which is told after the grace."""
+    verdict = CouldNotTell(reason)
+    with transaction.atomic():
+        watch = lock_watch(prepared.held)
+        answers = [Answer(control.name, verdict) for control in PROJECT_CONTROLS]
+        answers += [
+            Answer(control.name, verdict, branch.pk) for branch in prepared.branches for control in BRANCH_CONTROLS
+        ]
+        answers.append(Answer(OUTSIDE, verdict))
+        tally = Reconciliation(prepared.project, database_now(), actor).apply(answers)
+        watch.lease_until = None
+        watch.save(update_fields=["lease_until"])
+        return tally
+
+
 def _scene(prepared: Prepared, facts: NeonFacts) -> Scene:
     return Scene(
         now=database_now(),

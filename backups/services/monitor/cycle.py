@@ -20,7 +20,7 @@ from backups.selectors.clock import database_now
 from backups.selectors.monitor import last_cycle_at
 from backups.services.execution.events import the_worker
 from backups.services.monitor.claim import Held, Overtaken, claim_projects, is_free, let_go
-from backups.services.monitor.conclude import conclude
+from backups.services.monitor.conclude import conclude, conclude_unknown
 from backups.services.monitor.controls.registry import PORTAL_CONTROLS
 from backups.services.monitor.controls.shapes import verdict_of
 from backups.services.monitor.facts import OUT_OF_TIME, NeonFacts, Reader
@@ -129,8 +129,18 @@ def _conclude(prepared: Prepared, facts: NeonFacts, actor: Actor) -> Tally:
         logger.info("project %s was looked at again meanwhile; this look is dropped", prepared.project.pk)
     except Exception as error:
         _log("judging", prepared.held, error)
-        let_go(prepared.held)
+        return _unjudged(prepared, f"The monitor failed while judging ({type(error).__name__}).", actor)
     return Tally()
+
+
+def _unjudged(prepared: Prepared, reason: str, actor: Actor) -> Tally:
+    try:
+        return conclude_unknown(prepared, reason, actor=actor)
+    except Exception as error:
+        # What stays in the rows grows old, and old answers are shown as unknown.
+        _log("giving up", prepared.held, error)
+        let_go(prepared.held)
+        return Tally()
 
 
 def _judge_portal(actor: Actor) -> Tally:

@@ -103,8 +103,12 @@ class Reconciliation:
             for finding in self._open
             if finding.control == control and branch_id in (None, finding.branch_id)
         }
+        told: set[tuple[int | None, str, str]] = set()
         for observation in seen:
             key = (observation.branch_id, observation.code.value, observation.subject[:_SUBJECT])
+            if key in told:
+                continue  # the same thing, seen twice
+            told.add(key)
             finding = before.pop(key, None)
             if finding is None:
                 self._open_one(control, observation)

@@ -13,6 +13,7 @@ from backups.models import Execution, Finding, ProtectedBranch
 from backups.services.dispose import dispose_due_branches
 from backups.services.execution.advance import advance
 from backups.services.monitor.cycle import monitor_now
+from tests.services.drill.rehearsing import begun
 from tests.services.execution.scene import Scene, work
 
 
@@ -84,4 +85,12 @@ def test_nor_the_removal_of_copies(scene: Scene) -> None:
     assert Execution.objects.filter(purpose="dispose", outcome_code="removed").exists()
     look()
     assert run.outcome_code == "completed"
+    assert accused() == []
+
+
+def test_nor_a_drill(scene: Scene) -> None:
+    look()
+    run = watched(begun(scene))
+    assert run.outcome_code
+    look()
     assert accused() == []

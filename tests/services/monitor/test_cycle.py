@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from backups.domain.monitor import CouldNotTell, FindingCode, Severity
+from backups.domain.monitor import CouldNotTell, FindingCode, Observation, Severity
 from backups.domain.people import SYSTEM
 from backups.models import ControlState, Finding, LedgerEvent, MetricSample, MonitorRun, OutboxMessage, ProjectWatch
 from backups.selectors.clock import database_now
@@ -21,6 +21,7 @@ from backups.services.monitor.claim import claim_projects
 from backups.services.monitor.conclude import conclude
 from backups.services.monitor.controls.shapes import verdict_of
 from backups.services.monitor.facts import NeonFacts
+from backups.services.monitor.findings import Answer, Reconciliation
 from backups.services.monitor.pace import Pace
 from backups.services.monitor.prepare import prepare
 from tests import factories
@@ -105,6 +106,39 @@ def test_a_control_that_breaks_is_unknown_and_says_nothing_of_what_it_saw(caplog
     verdict = verdict_of("broken", broken, "patient Jane Roe")
     assert isinstance(verdict, CouldNotTell)
     assert "Jane" not in verdict.reason + caplog.text
+
+
+def test_a_look_that_can_not_be_judged_is_unknown(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    make_healthy(world)
+    value = "patient Jane Roe"
+
+    def broken(*args: Any) -> None:
+        raise RuntimeError(value)
+
+    world.patch.setattr("backups.services.monitor.conclude.take_samples", broken)
+    world.look()
+    assert situation(database_now()).health == "unknown"
+    state = ControlState.objects.filter(branch=world.branch, control="history").get()
+    assert "RuntimeError" in state.unknown_reason
+    assert value not in caplog.text
+    world.patch.undo()
+    world.look()
+    assert situation(database_now()).health == "healthy"
+
+
+def test_old_answers_are_unknown(world: World) -> None:
+    make_healthy(world)
+    assert situation(database_now()).health == "healthy"
+    ControlState.objects.filter(control="history").update(last_tried_at=timezone.now() - dt.timedelta(hours=1))
+    found = situation(database_now())
+    assert (found.health, found.branches[0].health) == ("unknown", "unknown")
+    assert "has not asked this lately" in found.unknown[0].reason
+
+
+def test_the_same_thing_seen_twice_is_one_finding(world: World) -> None:
+    seen = Observation(code=C.ORPHAN, subject="br-1", sentence="It is there.")
+    answer = Answer("orphans", [seen, seen])
+    assert Reconciliation(world.project, database_now(), SYSTEM).apply([answer]).opened == 1
 
 
 def test_a_look_that_was_overtaken_writes_nothing(world: World) -> None:

@@ -9,7 +9,7 @@ from backups.domain.execution import BranchFate, BranchPurpose
 from backups.domain.leftovers import looks_like_ours
 from backups.domain.monitor import FindingCode, Observation
 from backups.domain.policy import DEFAULT_POLICY
-from backups.domain.safety_copy import CopyState
+from backups.domain.safety_copy import CopyKind, CopyState
 from backups.domain.usage import storage_dollars_a_month
 from backups.models import OwnedBranch
 from backups.neon.types import Branch
@@ -56,10 +56,12 @@ def missing(scene: Scene) -> Sequence[Observation]:
         and row.neon_branch_id not in shown
         and not _is_due(row.expires_at, scene)
     ]
+    # A safety copy that is a branch has a row among those of the portal's branches too.
     copies = [
         _missing("A safety copy", copy.neon_id, copy.chosen_name)
         for copy in scene.safety_copies
         if copy.pk in scene.copies_before
+        and copy.kind == CopyKind.SNAPSHOT
         and copy.state == CopyState.MADE
         and copy.neon_id not in shown
         and not _is_due(copy.expires_at, scene)
