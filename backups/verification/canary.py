@@ -133,12 +133,3 @@ def known_around(beats: Iterable[Beat], point_at: dt.datetime) -> tuple[Beat, ..
     near = [beat for beat in all_beats if abs(beat.written_at - point_at) <= _READ_AROUND]
     before = [beat for beat in all_beats if beat.written_at <= point_at]
     return tuple(sorted({*near, *before[-1:]}))
-
-
-def in_history(beats: Iterable[Beat], restores: Iterable[tuple[dt.datetime, dt.datetime]]) -> tuple[Beat, ...]:
-    """Without the beats that restores in place took away, each given as (point, when the branch took writes again).
-
-    Those near either end are left out too: a beat that nobody expects does no harm, one that can't be there does.
-    """
-    gone = [(point - COMMIT_MARGIN, writable + COMMIT_MARGIN) for point, writable in restores]
-    return tuple(beat for beat in beats if not any(first < beat.written_at <= last for first, last in gone))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backups.verification.canary import Beat, ensure_canary, in_history, known_around, read_beats, write_beat
+from backups.verification.canary import Beat, ensure_canary, known_around, read_beats, write_beat
 from backups.verification.canary_verdict import CanaryVerdict, judge
 from backups.verification.connection import kept_connections
 from backups.verification.drill.checks import CODES, plan_checks, run_check
@@ -21,7 +21,6 @@ __all__ = [
     "OwnCheck",
     "PlannedCheck",
     "ensure_canary",
-    "in_history",
     "judge",
     "kept_connections",
     "known_around",

@@ -98,9 +98,9 @@ class DrillTarget:
 
     `source` None: there is nothing to compare with, and what needs it is inconclusive. `point_at`: the point that
     was asked for; None when it is an LSN whose time isn't known. `known_beats`: the canaries that the portal itself
-    wrote into this branch around the point (canary.known_around), without those that a restore took away
-    (canary.in_history). `hash_key`: a secret of the portal, so that hashes of two drills can be
-    compared and nobody else can try values out; None: a new one for each check.
+    wrote into this branch around the point (canary.known_around), without those that a restore in place took away.
+    `hash_key`: a secret of the portal, so that hashes of two drills can be compared and nobody else can try values
+    out; None: a new one for each check.
     """
 
     database: str

@@ -16,7 +16,6 @@ from backups.verification.drill import (
     Beat,
     CheckPack,
     ensure_canary,
-    in_history,
     judge,
     known_around,
     read_beats,
@@ -171,13 +170,6 @@ def test_the_drills_check_reads_the_copy(sides: Sides, copied: list[str], outcom
     verdict = sides.run("canary")
     assert verdict.outcome is outcome
     assert verdict.figures["rpo_seconds"] == (60 if copied else None)
-
-
-def test_beats_that_a_restore_took_away_are_not_expected() -> None:
-    """Back to -50 s, and writable again at +50 s: 40 and 41 are gone from this branch's history."""
-    restore = (POINT - dt.timedelta(seconds=50), POINT + dt.timedelta(seconds=50))
-    assert in_history(KNOWN, [restore]) == (KNOWN[0], KNOWN[3])
-    assert in_history(KNOWN, []) == tuple(KNOWN)
 
 
 def test_beats_that_matter_for_a_point() -> None:
