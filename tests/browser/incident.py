@@ -53,7 +53,7 @@ def incident(portal: LivePortal, log_directory: Path) -> Iterator[Incident]:
     ):
         dsn = sandbox.dsn()
         load(dsn, scale=SCALE)
-        _connect(sandbox)
+        take_into_care(sandbox)
         logs = _one(dsn, "SELECT count(*) FROM medication_logs")
         sandbox.take_snapshot(name="before the clean-up")
         damage = do_damage(dsn)
@@ -61,7 +61,8 @@ def incident(portal: LivePortal, log_directory: Path) -> Iterator[Incident]:
         yield Incident(portal.url, sandbox, damage, logs)
 
 
-def _connect(sandbox: RunningSandbox) -> None:
+def take_into_care(sandbox: RunningSandbox) -> None:
+    """Erin connects the sandbox's project; `main` is production."""
     actor = command_actor("connect", operator="erin")
     project = connect_project(
         actor=actor,
