@@ -295,6 +295,7 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.notification.summaries.send_summaries": _SLOWER,
     "backups.services.notification.heartbeat.send_heartbeats": _SLOWER,
     "backups.services.sealing.watch.record_heartbeat_event": _SLOWER,
+    "backups.services.sealing.watch.tell_of_refusals": _SLOWER,
 }
 
 TASK_TIMEOUT_SECONDS = int(number("TASK_TIMEOUT_SECONDS", 45))

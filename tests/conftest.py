@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.support.browser",
     "tests.support.people",
     "tests.support.worker",
+    "tests.support.sealing",
     "tests.support.node",
     "tests.openapi.plugin",
 ]

@@ -8,7 +8,7 @@ from backups.admin import display, look, notification, overview, project, readin
 from backups.admin.afterwards import urls as afterwards_urls
 from backups.admin.drill import urls as drill_urls
 from backups.admin.monitor import urls as monitor_urls
-from backups.admin.restore import filing, request, resolve, start, vote
+from backups.admin.restore import filing, request, resolve, start, unsealed, vote
 
 app_name = "ops"
 
@@ -27,6 +27,7 @@ urlpatterns = [
     path("restores/<int:pk>/comment/", vote.comment, name="comment"),
     path("restores/<int:pk>/start/", start.start, name="start-restore"),
     path("restores/<int:pk>/stop/", request.stop, name="stop"),
+    path("restores/<int:pk>/unsealed/", unsealed.unsealed, name="unsealed"),
     path("restores/<int:pk>/look-again/", request.look, name="look-again"),
     path("restores/<int:pk>/verify-again/", request.verify, name="verify-again"),
     path("restores/<int:pk>/resolve/<slug:kind>/", resolve.propose, name="resolve"),

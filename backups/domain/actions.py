@@ -29,6 +29,7 @@ class Action(StrEnum):
     COMMENT = "comment"
     START = "start"
     STOP = "stop"
+    GO_ON_UNSEALED = "go_on_unsealed"
     LOOK_AGAIN = "look_again"
     VERIFY_AGAIN = "verify_again"
     ACCEPT = "accept"
@@ -64,6 +65,8 @@ class Situation:
     has_preserved_branch: bool = False
     branch_is_from_snapshot: bool = False
     undo_is_open: bool = False
+    waits_for_seal: bool = False
+    """The run has waited for the seal for as long as it should, and a person is asked."""
 
 
 Rule = Callable[[Situation], str | None]
@@ -188,6 +191,15 @@ def _stop(s: Situation) -> str | None:
     )
 
 
+def _go_on_unsealed(s: Situation) -> str | None:
+    return _first(
+        _may_vote(s),
+        _state_is(s, frozenset({_S.APPROVED}), "Only an approved request waits for the seal of its approvals."),
+        _unless(s.waits_for_seal, "Nobody has to decide about the seal."),
+        _unless(s.start_open, "The time to start it is over. Nothing was changed; file it again."),
+    )
+
+
 def _attend(s: Situation) -> str | None:
     return _first(
         _needs(s, Capability.RESOLVE_RESTORE, "decide on this"),
@@ -284,6 +296,7 @@ _RULES: dict[Action, Rule] = {
     Action.COMMENT: _comment,
     Action.START: _start,
     Action.STOP: _stop,
+    Action.GO_ON_UNSEALED: _go_on_unsealed,
     Action.LOOK_AGAIN: _look_again,
     Action.VERIFY_AGAIN: _verify_again,
     Action.ACCEPT: _propose,

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from backups.ledger.event_types import PORTAL, Retention, Row
+from backups.ledger.event_types import HUMANS, PORTAL, Retention, Row
 
-_A = Retention.ACTIVITY
+_D, _A = Retention.DECISION, Retention.ACTIVITY
 
 # fmt: off
 SEAL_ROWS: tuple[Row, ...] = (
+    ("request.seal_missing", "A start waited for the seal of its approvals in vain; a person has to decide",
+     "request execution", PORTAL, False, _D),
+    ("request.seal_waived", "A manager let a restore go on although its approvals were not sealed",
+     "request", HUMANS, True, _D),
+    ("ledger.refused", "The sealer found something that it must not sign; production restores wait",
+     "refused node", PORTAL, False, _D),
+    ("ledger.refusal_resolved", "Somebody looked into a refusal of the sealer and closed it",
+     "refused node", PORTAL, True, _D),
     ("system.heartbeat", "Nothing but that time passed and the portal was there to see it",
      "since sealed_size", PORTAL, False, _A),
 )

@@ -52,6 +52,9 @@ class Execution(models.Model):
     review_round = models.PositiveIntegerField(default=0, help_text="How often a person asked to verify again")
     memory = models.JSONField(default=dict, help_text="Cursors between steps: ids and times, never secrets or rows")
     stop_asked_by_name = models.CharField(max_length=150, blank=True)
+    seal_waived_by_name = models.CharField(
+        max_length=150, blank=True, help_text="Who let it go on although its approvals were not sealed"
+    )
     outcome_code = models.CharField(max_length=60, blank=True, help_text="How the run ended, in one word")
     halt_code = models.CharField(max_length=60, blank=True)
     halt_sentence = models.CharField(max_length=400, blank=True)

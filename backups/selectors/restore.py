@@ -162,6 +162,7 @@ def situation_of(actor: Actor, request: RestoreRequest, *, now: dt.datetime) -> 
         proposed_resolution=resolution is not None and resolution.proposed_by_id == actor.user_id,
         has_preserved_branch=preserved_branch(request) is not None,
         branch_is_from_snapshot=request.branch.is_from_snapshot,
+        waits_for_seal=run is not None and "seal_asked" in run.memory and not run.seal_waived_by_name,
         undo_is_open=request.undos.exclude(state__in=[s.value for s in TERMINAL]).exists(),
     )
 

@@ -12,8 +12,8 @@ import pytest
 from backups.models import AnchorReceipt, LedgerCheckpoint, LedgerEvent, SealerHeartbeat
 from backups.services.sealing.keys import make_missing_key
 from tests.ledger.sample_log import ORIGIN
-from tests.sealing.conftest import comment
 from tests.support.database import OwnDatabase
+from tests.support.sealing import comment
 from tests.support.worker import running_worker, wait_until
 
 pytestmark = pytest.mark.acceptance

@@ -37,6 +37,7 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:comment": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},
     "ops:start-restore": {"GET": {ALICE}, "POST": {ALICE}},
     "ops:stop": {"POST": EVERYBODY},
+    "ops:unsealed": {"GET": {BOB}, "POST": {BOB}},
     "ops:look-again": {"POST": {ALICE, BOB}},
     "ops:verify-again": {"POST": {ALICE, BOB}},
     "ops:resolve": {"GET": {ALICE, BOB}, "POST": {ALICE, BOB}},

@@ -21,7 +21,7 @@ from backups.services.sealing.memory import Memory
 from backups.services.sealing.sealer import Sealer
 from backups.services.sealing.watch import record_heartbeat_event, seal_findings
 from tests.ledger.sample_log import ORIGIN
-from tests.sealing.conftest import SealedPortal, comment
+from tests.support.sealing import SealedPortal, comment
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from backups.services.ledger import record_event
 from backups.services.sealing import anchors, loop, sealer
 from backups.services.sealing.errors import AnchorFailed, SealRefused
 from backups.services.sealing.loop import SealerLoop, record_refusal_to_seal
-from tests.sealing.conftest import BOB, REQUEST, SealedPortal, comment
+from tests.support.sealing import BOB, REQUEST, SealedPortal, comment
 
 
 class Died(BaseException):

@@ -20,6 +20,7 @@ from backups.services.execution.lookups import facts_before, recent_operations, 
 from backups.services.execution.restore_common import halt, no_effect, wait_for_neon
 from backups.services.execution.restore_snapshot import is_preview_first
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
+from backups.services.execution.seal import wait_for_seal
 from backups.services.execution.snapshot_lookups import facts_before_exchange
 from backups.services.execution.waits import backoff_seconds, wait_after
 from backups.services.restore.packet import void_for_drift
@@ -35,7 +36,7 @@ def preflight(context: StepContext) -> StepResult:
     if context.execution.stop_asked_by_name:
         return no_effect("stopped", f"Stopped by {context.execution.stop_asked_by_name}. Nothing was sent to Neon.")
     try:
-        return _look(context)
+        return wait_for_seal(context) or _look(context)
     except TryLater as error:
         wait = wait_after(error, context.tries)
         return wait_for_neon(context, after_seconds=wait, waiting_for="Neon to answer", sentence=str(error))

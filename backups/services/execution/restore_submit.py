@@ -15,6 +15,7 @@ from backups.services.execution.restore_common import halt, no_effect, wait_for_
 from backups.services.execution.restore_handover import hand_over
 from backups.services.execution.restore_snapshot import exchange
 from backups.services.execution.results import Advance, Again, StepResult
+from backups.services.execution.seal import wait_for_seal
 from backups.services.execution.served import request_of
 from backups.services.restore import outcome
 from backups.services.restore.errors import StartRefused
@@ -33,6 +34,9 @@ def submit(context: StepContext) -> StepResult:
 def _overwrite(context: StepContext) -> StepResult:
     if _needs_another_look(context):
         return Advance(to=Step.PREFLIGHT, sentence="Time has passed, so everything is compared once more.")
+    unsealed = None if _has_ordered(context) else wait_for_seal(context)
+    if unsealed is not None:
+        return unsealed
     is_snapshot = context.request.kind == RestoreKind.SNAPSHOT
     return submitted(context, with_intent(context, exchange(context) if is_snapshot else overwrite(context)))
 
@@ -40,11 +44,15 @@ def _overwrite(context: StepContext) -> StepResult:
 def _needs_another_look(context: StepContext) -> bool:
     """A call is only sent on facts that this very claim has read; an earlier call is looked up whatever they are."""
     before = context.memory.get("before", {})
-    kinds = EFFECTS[RestoreKind(context.request.kind)]
-    earlier = (newest_intent(context.execution, kind, context.request.preserve_name) for kind in kinds)
-    if any(intent is not None and intent.outcome in UNSETTLED_OR_APPLIED for intent in earlier):
+    if _has_ordered(context):
         return False
     return context.execution.state == ExecutionState.ACTIVE and before.get("fence") != context.claim.fence
+
+
+def _has_ordered(context: StepContext) -> bool:
+    kinds = EFFECTS[RestoreKind(context.request.kind)]
+    earlier = (newest_intent(context.execution, kind, context.request.preserve_name) for kind in kinds)
+    return any(intent is not None and intent.outcome in UNSETTLED_OR_APPLIED for intent in earlier)
 
 
 def overwrite(context: StepContext) -> Change:

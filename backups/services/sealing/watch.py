@@ -9,11 +9,16 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection, transaction
 
-from backups.domain.people import SYSTEM
+from backups.domain.ledger import Target
+from backups.domain.monitor import Severity
+from backups.domain.notification import Subject, SubjectKind, Topic
+from backups.domain.people import SYSTEM, Role
 from backups.models.ledger import LedgerEvent
+from backups.models.sealing import SealerRefusal
 from backups.selectors.clock import database_now
 from backups.selectors.sealing import newest_receipt
 from backups.services.ledger import record_event
+from backups.services.notification.alert import alert
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +59,7 @@ def record_heartbeat_event() -> bool:
     if not settings.LEDGER_ORIGIN:
         return False
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        _lock()
         last = LedgerEvent.objects.filter(type="system.heartbeat").order_by("-recorded_at").first()
         due = database_now() - dt.timedelta(seconds=settings.LEDGER_BEAT_SECONDS)
         if last is not None and last.recorded_at > due:
@@ -70,6 +74,49 @@ def record_heartbeat_event() -> bool:
             },
         )
     return True
+
+
+def tell_of_refusals() -> int:
+    """A duty of the worker: people and the ledger learn of each refusal of the sealer, and of its end."""
+    told = 0
+    for refusal in SealerRefusal.objects.order_by("pk"):
+        told += _tell_once(refusal, "ledger.refused")
+        if refusal.resolved_at is not None:
+            told += _tell_once(refusal, "ledger.refusal_resolved")
+    return told
+
+
+@transaction.atomic
+def _tell_once(refusal: SealerRefusal, event_type: str) -> bool:
+    _lock()
+    target = Target(kind="sealer", id=f"SR-{refusal.pk:04d}")
+    if LedgerEvent.objects.filter(target_kind=target.kind, target_id=target.id, type=event_type).exists():
+        return False
+    is_over = event_type == "ledger.refusal_resolved"
+    record_event(
+        type=event_type,
+        actor=SYSTEM,
+        target=target,
+        details={"refused": refusal.code, "node": refusal.node},
+        text=f"{refusal.resolved_by_name}: {refusal.resolution}" if is_over else "",
+    )
+    over = f"Over: the ledger is sealed again, says {refusal.resolved_by_name}."
+    alert(
+        topic=Topic.SYSTEM_WELL if is_over else Topic.SYSTEM_TROUBLE,
+        subject=Subject(SubjectKind.SYSTEM, target.id, identity=f"sealer:{refusal.code}"),
+        severity=Severity.CRITICAL,
+        text=over if is_over else f"The ledger is not sealed, and production is not restored: {refusal.sentence}",
+        link_path="/",
+        roles=list(Role),
+        occasion=f"{target.id}:{event_type}",
+        resolves=is_over,
+    )
+    return True
+
+
+def _lock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def _is_local(path: Path) -> bool:
