@@ -282,7 +282,7 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.afterwards.observing.put_due_looks": _SLOWER,
     "backups.services.safety_copy.schedule.make_due_copies": _SLOWER,
     "backups.services.safety_copy.prune.prune_due_copies": _SLOWER,
-    "backups.services.afterwards.nag.nag_about_what_is_open": 60 * WORKER_WAKE_SECONDS,
+    "backups.services.afterwards.nag.nag_about_what_is_open": 600 * WORKER_WAKE_SECONDS,
     "backups.services.duties.keep_duties": 60 * WORKER_WAKE_SECONDS,
     "backups.services.drill_log.telling.escalate_actions": 60 * WORKER_WAKE_SECONDS,
     "backups.services.runbook.write.write_due_runbooks": 60 * WORKER_WAKE_SECONDS,

@@ -23,6 +23,7 @@ from backups.domain.execution import (
 from backups.domain.restore import OPEN, TERMINAL, TRANSITIONS, RequestState, RestoreKind, Verb
 from backups.ledger.canonical import canonical_bytes
 from backups.models import (
+    Checklist,
     CheckResult,
     Execution,
     FormerBranchId,
@@ -56,6 +57,7 @@ def assert_invariants(
         _at_most_one_effect(request)
         _history_is_legal(request)
         _completed_means_verified(request)
+        _completed_leaves_a_list(request)
         if at_rest:
             _is_going_somewhere(request)
     _one_restore_per_branch()
@@ -222,6 +224,15 @@ def _completed_means_verified(request: RestoreRequest) -> None:
     assert required.exists(), f"I10: {request} is completed and nothing was checked"
     bad = required.exclude(outcome=CheckOutcome.PASSED)
     assert not bad.exists(), f"I10: {request} is completed although {bad.first()} did not pass"
+
+
+def _completed_leaves_a_list(request: RestoreRequest) -> None:
+    """I5: what a restore leaves to do is written down in the transaction that completes it, with its event."""
+    if request.state != RequestState.COMPLETED:
+        return
+    assert Checklist.objects.filter(request=request).exists(), f"I5: {request} is completed and left no list"
+    told = LedgerEvent.objects.filter(type="afterwards.opened", target_id=request.reference).count()
+    assert told == 1, f"I5: the list of {request} was opened {told} times"
 
 
 def _is_going_somewhere(request: RestoreRequest) -> None:

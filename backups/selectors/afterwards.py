@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from backups.domain.afterwards import ApplicationSeen, PointState, ReviewSection
+from backups.domain.execution import Purpose
 from backups.domain.restore import OPEN, RequestState, RestoreKind
 from backups.models import (
     Checklist,
     ChecklistPoint,
     CorrectiveAction,
+    ExecutionStep,
     OwnedBranch,
     Project,
     RemovalRequest,
@@ -100,6 +102,17 @@ def open_removals(project: Project | None = None) -> QuerySet[RemovalRequest]:
     if project is not None:
         found = found.filter(Q(owned_branch__project=project) | Q(safety_copy__branch__project=project))
     return found.select_related("owned_branch__project", "safety_copy__branch__project").order_by("asked_at")
+
+
+def last_removal_try(removal: RemovalRequest) -> ExecutionStep | None:
+    """The newest step of the worker's newest try to delete it; None: it was not tried yet."""
+    tries = ExecutionStep.objects.filter(execution__purpose__in=[Purpose.DISPOSE, Purpose.PRUNE])
+    if removal.owned_branch_id is not None:
+        tries = tries.filter(execution__owned_branch=removal.owned_branch_id)
+    else:
+        copy = removal.safety_copy_id
+        tries = tries.filter(Q(execution__safety_copy=copy) | Q(execution__owned_branch__safety_copy=copy))
+    return tries.order_by("-execution_id", "-ended_at", "-pk").first()
 
 
 def undo_that_needs(owned: OwnedBranch) -> RestoreRequest | None:

@@ -72,10 +72,11 @@ def _agreed(now: dt.datetime, what: str) -> QuerySet[RemovalRequest, Any]:
 def _is_needed(owned: OwnedBranch, now: dt.datetime) -> bool:
     """A preview serves the present revision of a request that has not ended, until Neon removes it itself.
 
-    A preserved branch serves an undo that is not closed.
+    A preserved branch serves an undo that is not closed; and Neon deletes no branch that has children, as which the
+    copies that were made of the restored branch hang on it now, so those go first.
     """
     if owned.purpose == BranchPurpose.PRESERVED:
-        return undo_that_needs(owned) is not None
+        return undo_that_needs(owned) is not None or _has_copies(owned)
     request = owned.request
     if owned.purpose != BranchPurpose.PREVIEW or request is None or _passed(owned.expires_at, now):
         return False
@@ -84,6 +85,11 @@ def _is_needed(owned: OwnedBranch, now: dt.datetime) -> bool:
     ).exists():
         return True
     return RequestState(request.state) in _NEED_THEIR_COPY and bool(owned.name == request.preview_name)
+
+
+def _has_copies(owned: OwnedBranch) -> bool:
+    alive = [BranchFate.INTENDED, BranchFate.PRESENT]
+    return OwnedBranch.objects.filter(request=owned.request, purpose=BranchPurpose.PREVIEW, fate__in=alive).exists()
 
 
 def _passed(expires_at: dt.datetime | None, now: dt.datetime) -> bool:

@@ -205,7 +205,7 @@ def test_a_copy_is_asked_for_and_watched(scene, alice):
     words = text_of(alice.get(reverse("ops:safety-copy", args=[copy.pk])))
     assert "It is not there yet" in words
     assert "migration 0043" in words
-    assert "At Neon" in text_of(alice.get(reverse("ops:safety-copy", args=[scene.copy.pk])))
+    assert "Made" in text_of(alice.get(reverse("ops:safety-copy", args=[scene.copy.pk])))
     assert "S-" in text_of(alice.get(reverse("ops:safety-copies")))
 
 

@@ -15,7 +15,7 @@ from backups.admin.restore.blocks import band_of
 from backups.domain.afterwards_rules import may_remove, removal_refusal
 from backups.domain.people import Actor, Capability
 from backups.models import RemovalRequest, SafetyCopy
-from backups.selectors.afterwards import kept_state
+from backups.selectors.afterwards import kept_state, last_removal_try
 from backups.services.afterwards.removal import (
     ask_removal_of_copy,
     ask_removal_of_state,
@@ -96,6 +96,7 @@ def decide(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
             "why_not": removal_refusal(situation_of(removal, actor)),
             "may_drop": is_open and may_remove(actor),
             "is_open": is_open,
+            "last_try": last_removal_try(removal) if removal.confirmed_at else None,
         }
         return render(request, "afterwards/removal.html", context)
     is_yes = request.POST.get("answer") == "confirm"

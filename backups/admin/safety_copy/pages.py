@@ -22,7 +22,7 @@ from backups.services.safety_copy.schedule import DailyCopy, set_schedule
 
 STATE = {
     CopyState.ASKED: ("Being made", "info"),
-    CopyState.MADE: ("At Neon", "good"),
+    CopyState.MADE: ("Made", "good"),
     CopyState.FAILED: ("Failed: there is none", "bad"),
     CopyState.GONE: ("Gone", "plain"),
     CopyState.LEFT: ("Taken over by somebody", "warn"),
@@ -62,7 +62,7 @@ def new(request: HttpRequest, actor: Actor) -> HttpResponse:
             keep_days=data["keep_days"],
         )
         copy = ask_for_safety_copy(actor=actor, wish=wish, origin=Origin.PAGE)
-        return reverse("ops:safety-copy", args=[copy.pk]), "Asked for. Begin your work when this page says “At Neon”."
+        return reverse("ops:safety-copy", args=[copy.pk]), "Asked for. Begin your work when this page says “Made”."
 
     page = FormPage(
         title="Make a safety copy",

@@ -84,7 +84,9 @@ def _is_absent(owned: OwnedBranch) -> StepResult:
         left = (settled_at - database_now()).total_seconds()
         if left > 0:
             return Again(after_seconds=left, waiting_for="the lost order to be too old to arrive")
-    return Finished(outcome_code="gone", sentence=f"{owned.name} is gone", commit=lambda run: _mark_gone(run, owned))
+    return Finished(
+        outcome_code="gone", sentence=f"{owned.name} is gone", commit=lambda run: _mark_gone(run, owned, "found_gone")
+    )
 
 
 def _not_ours(owned: OwnedBranch, branch: Branch) -> str:
@@ -184,13 +186,13 @@ def record_cleanup_failed(run: Execution, owned: OwnedBranch, code: str) -> None
     record_run(run, type="execution.cleanup_failed", details=_about(owned) | {"error": code})
 
 
-def _mark_gone(run: Execution, owned: OwnedBranch) -> None:
+def _mark_gone(run: Execution, owned: OwnedBranch, means: str = "removed") -> None:
     OwnedBranch.objects.filter(pk=owned.pk).update(fate=BranchFate.GONE, gone_at=database_now())
     if owned.purpose == BranchPurpose.LOOK and owned.look is not None:
         record_look(owned.look, "look.removed", None, {"branch": owned.neon_branch_id or None})
         return
     if owned.safety_copy_id is not None:
-        copy_is_gone(copy_id=owned.safety_copy_id, means="removed")
+        copy_is_gone(copy_id=owned.safety_copy_id, means=means)
     record_run(run, type="execution.cleaned_up", details=_about(owned))
 
 

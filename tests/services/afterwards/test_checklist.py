@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import resolve
 
 from backups.domain.afterwards import OTHER_SYSTEMS, ApplicationSeen, KnownBy, PointCode, PointState
 from backups.models import Checklist, ChecklistPoint, LedgerEvent, OutboxMessage, RestoreRequest
@@ -22,6 +24,8 @@ from tests.support.scenes import Scenes
 
 pytestmark = pytest.mark.django_db
 DAY = dt.timedelta(days=1)
+#: The pages that messages lead to.
+LINKED = {"ops:afterwards", "ops:review"}
 
 
 @pytest.fixture
@@ -36,6 +40,11 @@ def checklist(scenes: Scenes) -> Checklist:
 
 def point(checklist: Checklist, code: PointCode, subject: str = "") -> ChecklistPoint:
     return checklist.points.get(code=code, subject=subject)
+
+
+def link_of(message: OutboxMessage) -> str:
+    """The page behind the link; raises Resolver404 for one that leads nowhere."""
+    return str(resolve(urlsplit(message.link).path).view_name)
 
 
 def events(kind: str) -> list[LedgerEvent]:
@@ -238,5 +247,6 @@ def test_open_points_nag_once_a_day(checklist: Checklist) -> None:
     nag_about_what_is_open()
     assert OutboxMessage.objects.count() == told
     assert [review.checklist_id for review in overdue_reviews(database_now())] == [checklist.pk]
+    assert {link_of(message) for message in OutboxMessage.objects.exclude(request__isnull=False)} <= LINKED
     texts = OutboxMessage.objects.filter(topic="checklist.due").values_list("text", flat=True)
     assert all(len(text) <= 200 and checklist.reference in text for text in texts)
