@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench import checks_bench, drill_bench, idle_bench, portal_bench, sandbox_bench
+from tests.bench import checks_bench, drill_bench, idle_bench, monitor_bench, portal_bench, sandbox_bench
 
 BENCHES: tuple[Callable[[], list[dict[str, Any]]], ...] = (
     sandbox_bench.figures,
     idle_bench.figures,
     checks_bench.figures,
     drill_bench.figures,
+    monitor_bench.figures,
     portal_bench.figures,
 )
 

@@ -135,7 +135,7 @@ class Reader:
         return NeonFacts(
             read_at=read_at,
             project=self._ask("project", lambda: client.projects.get(project_id), is_root=True),
-            branches=self._ask("branches", lambda: client.branches.list(project_id)),
+            branches=self._ask("branches", lambda: client.branches.list(project_id), calls=2),
             operations=self._ask("operations", lambda: client.operations.list_since(project_id, since)),
             snapshots=self._unless_quiet("snapshots", lambda: client.snapshots.list(project_id)),
             endpoints=self._unless_quiet("endpoints", lambda: client.endpoints.list(project_id)),
@@ -150,11 +150,12 @@ class Reader:
             return Part(trouble=self._questions.quiet_because, postponed=True)
         return self._ask(route, call)
 
-    def _ask(self, route: str, call: Callable[[], T], *, is_root: bool = False) -> Part[T]:
+    def _ask(self, route: str, call: Callable[[], T], *, is_root: bool = False, calls: int = 1) -> Part[T]:
+        """`calls`: how many are likely; Neon's list of branches has an empty page at its end."""
         if self._trouble is not None:
             return Part(trouble=self._trouble.trouble, error=self._trouble.error)
         left = self._ends_at - time.monotonic()
-        if left <= 0 or not self._pace.wait(key=self._key, route=route, longest_seconds=left):
+        if left <= 0 or not self._pace.wait(key=self._key, route=route, longest_seconds=left, calls=calls):
             return Part(trouble=OUT_OF_TIME)
         try:
             return Part(value=call())

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 #: Of Neon's 40 calls a second on one route.
-ROUTE_CALLS_A_SECOND = 25.0
+ROUTE_CALLS_A_SECOND = 30.0
 
 
 class Pace:
@@ -29,28 +29,28 @@ class Pace:
         # Name of a bucket: (tokens left, when that was so).
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
-    def wait(self, *, key: str, route: str, longest_seconds: float) -> bool:
-        """Waits until one more call fits. False when that would take longer; then nothing is counted."""
+    def wait(self, *, key: str, route: str, longest_seconds: float, calls: int = 1) -> bool:
+        """Waits until so many more calls fit. False when that would take longer; then nothing is counted."""
         with self._lock:
             now = self._clock()
             wait_seconds = max(
-                self._missing((key, ""), self._calls_a_minute, self._calls_a_minute / 60, now),
-                self._missing((key, route), ROUTE_CALLS_A_SECOND, ROUTE_CALLS_A_SECOND, now),
+                self._missing((key, ""), self._calls_a_minute, self._calls_a_minute / 60, now, calls),
+                self._missing((key, route), ROUTE_CALLS_A_SECOND, ROUTE_CALLS_A_SECOND, now, calls),
             )
             if wait_seconds > longest_seconds:
                 return False
             for name in ((key, ""), (key, route)):
                 tokens, at = self._buckets[name]
-                self._buckets[name] = (tokens - 1, at)
+                self._buckets[name] = (tokens - calls, at)
         if wait_seconds > 0:
             self._sleep(wait_seconds)
         return True
 
-    def _missing(self, name: tuple[str, str], capacity: float, per_second: float, now: float) -> float:
+    def _missing(self, name: tuple[str, str], capacity: float, per_second: float, now: float, calls: int) -> float:
         tokens, at = self._buckets.get(name, (capacity, now))
         tokens = min(capacity, tokens + (now - at) * per_second)
         self._buckets[name] = (tokens, now)
-        return max(0.0, (1 - tokens) / per_second)
+        return max(0.0, (calls - tokens) / per_second)
 
 
 _pace: Pace | None = None
