@@ -17,7 +17,7 @@ from demo.browser import PageFailed
 from demo.children import ChildFailed, Children
 from demo.damage import do_damage
 from demo.incident import Story, StoryBroke, file_restore, file_snapshot_restore, play
-from demo.rehearsal import play_drill, play_failing_drill
+from demo.rehearsal import play_canary_drill, play_drill, play_failing_drill, play_more_drills
 from demo.stack import PEOPLE, ROOT, Stack, running, say
 
 
@@ -43,11 +43,12 @@ def _run(options: argparse.Namespace) -> int:
         story = Story(stack, children)
         say("")
         result = play(story)
-        drill = play_drill(story)
-        result["seconds"]["drill"] = drill["rto_milliseconds"] / 1000
+        drills = [play_drill(story), play_canary_drill(story)]
+        result["seconds"]["drill"] = drills[0]["rto_milliseconds"] / 1000
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
         if not options.once:
+            play_more_drills(story, drills[1]["plan_id"])
             _stay(story, stack, children)
     # After a failure the logs stay; after a success nothing is left behind.
     shutil.rmtree(options.state, ignore_errors=True)

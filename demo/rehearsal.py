@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
@@ -42,6 +42,20 @@ def _drill_at_random(story: Story) -> dict[str, Any]:
     return drill
 
 
+def play_canary_drill(story: Story) -> dict[str, Any]:
+    """A canary is turned on; a drill of the newest state must hold its last row from before the point, none after."""
+    alice, branch = story.person("alice"), _row(story, "SELECT id FROM backups_protectedbranch WHERE is_default")["id"]
+    page = alice.get(f"/branches/{branch}/canary/")
+    alice.submit(page, page.form(having="every_seconds"), {"act": "start", "every_seconds": "5"})
+    wait_until("two rows of the canary, a while apart", lambda: _beats(story) >= 2, seconds=30)
+    plan = make_plan(story, "Newest state", {"point_choice": "latest"})
+    drill = run(story, plan, wanted="passed")
+    found = _checks(story, drill["id"], code="canary")
+    story.claim(found == ["passed"], "the canary from just before the point is on the copy, and none after it", found)
+    story.tell(f"D-{drill['id']:04d} passed: the newest data was {drill['rpo_milliseconds'] / 1000:.1f} s old")
+    return drill
+
+
 def make_plan(story: Story, name: str, wish: dict[str, str]) -> int:
     """Alice makes a plan on its page; returns its number."""
     alice = story.person("alice")
@@ -63,6 +77,12 @@ def run(story: Story, plan: int, *, wanted: str) -> dict[str, Any]:
         raise StoryBroke(f"D-{number:04d} is {wanted} — seen: {row['outcome']}, {row['outcome_sentence']}")
     alice.get(f"/drills/{number}/")
     return row
+
+
+def play_more_drills(story: Story, plan: int, *, times: int = 2) -> None:
+    """The same plan again, so that there is a trend to look at."""
+    for _ in range(times):
+        run(story, plan, wanted="passed")
 
 
 def play_failing_drill(story: Story) -> dict[str, Any]:
@@ -105,14 +125,29 @@ def _ended(story: Story, number: int) -> dict[str, Any] | None:
     return row if row["state"] in {"ended", "cancelled"} else None
 
 
-def _checks(story: Story, number: int) -> list[str]:
+def _checks(story: Story, number: int, *, code: str = "") -> list[str]:
     with psycopg.connect(story.stack.records_dsn, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT c.outcome FROM backups_checkresult c JOIN backups_execution e ON e.id = c.execution_id "
-            "WHERE e.drill_id = %s",
-            [number],
+            "WHERE e.drill_id = %s AND (%s = '' OR c.code = %s)",
+            [number, code, code],
         ).fetchall()
     return [str(row[0]) for row in rows]
+
+
+def _beats(story: Story) -> int:
+    """Rows of the canary that are old enough to lie before the newest point."""
+    old = "SELECT count(*) AS beats FROM backups_canarybeat WHERE written_at < clock_timestamp() - interval '2 s'"
+    return int(_row(story, old)["beats"])
+
+
+def _row(story: Story, query: LiteralString) -> dict[str, Any]:
+    story.children.all_alive()
+    with psycopg.connect(story.stack.records_dsn, autocommit=True, row_factory=dict_row) as connection:
+        row = connection.execute(query).fetchone()
+    if row is None:
+        raise StoryBroke("the portal knows its own branch and canary")
+    return row
 
 
 def _number(page: Page, pattern: str, claim: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -66,6 +67,7 @@ def running(
         }
         env |= _start_portal_database(children, state, env)
         load(neon["connection_uri"], scale=scale)
+        _let_neon_keep_less(neon, env["DEMO_NEON_KEY"])
         _prepare_portal(children, env)
         _start_portal(children, env, web_port)
         yield (
@@ -110,6 +112,19 @@ def _start_neon(children: Children, state: Path, env: dict[str, str], plan: str)
     key = env["DEMO_NEON_KEY"]
     command = ["neon_sandbox", "serve", "--state", str(state / "neon"), "--database", DATABASE, "--plan", plan]
     return children.start_ready("neon", command, env | {"NEON_API_KEY": key})
+
+
+def _let_neon_keep_less(neon: dict[str, str], key: str) -> None:
+    """Neon's own schedule keeps its snapshots for a day, where a week is declared: the monitor must find it."""
+    path = f"/projects/{neon['project_id']}/branches/{neon['branch_id']}/backup_schedule"
+    request = urllib.request.Request(  # noqa: S310 - the demo's own http address
+        neon["url"] + path,
+        method="PUT",
+        data=json.dumps({"schedule": [{"frequency": "daily", "hour": 2, "retention_seconds": 86_400}]}).encode(),
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20):  # noqa: S310
+        pass
 
 
 def _start_portal_database(children: Children, state: Path, env: dict[str, str]) -> dict[str, str]:
