@@ -5,6 +5,8 @@ from __future__ import annotations
 from carecircle_ops.environment import number, optional
 
 MONITOR_EVERY_SECONDS = number("MONITOR_EVERY_SECONDS", 60)
+# A worker that has just been started has given no sign of life yet, which is no finding.
+MONITOR_FIRST_SECONDS = number("MONITOR_FIRST_SECONDS", 10)
 # One question to Neon, all questions of one project, and the whole cycle. The first that ends, ends.
 MONITOR_CALL_SECONDS = number("MONITOR_CALL_SECONDS", 5)
 MONITOR_PROJECT_SECONDS = number("MONITOR_PROJECT_SECONDS", 15)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -11,6 +13,15 @@ from django.utils.safestring import SafeString
 _WIDTH, _HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 632, 14, 196
 _BAR_WIDTH = 640
+_TICK_WIDTH = 48
+#: Lengths that people think in, in seconds.
+_TICKS = (
+    (0.1, "0.1 s"), (1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h"), (6 * 3600, "6 h"),
+    (86_400, "1 d"), (3 * 86_400, "3 d"), (30 * 86_400, "30 d"), (365 * 86_400, "1 y"),
+)  # fmt: skip
+
+#: From a value to its share of the height, 0 to 1.
+Share: TypeAlias = Callable[[float], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +61,65 @@ def stage_bar(parts: Sequence[tuple[str, float]]) -> SafeString:
     )
 
 
-def trend(dots: Sequence[Dot], lines: Sequence[Line] = ()) -> SafeString:
-    """Measurements from left to right in their order, with the lines that they are held against.
+def trend(dots: Sequence[Dot]) -> SafeString:
+    """Measurements from left to right in their order, on a scale that begins at zero."""
+    if not dots:
+        return SafeString("")
+    highest = max(dot.value for dot in dots) or 1
+    return _chart(dots, (), lambda value: min(value / highest, 1), ())
 
-    The scale begins at zero. A line far above everything measured is drawn at the top edge as a dashed one with its
-    name, or the measurements would lie flat on the ground.
+
+def durations(dots: Sequence[Dot], lines: Sequence[Line] = ()) -> SafeString:
+    """Lengths in seconds, with the lines that they are held against, on a scale of powers.
+
+    Between a drill of seconds and a limit of days a plain scale would show one of them only.
     """
     if not dots:
         return SafeString("")
-    highest = max([dot.value for dot in dots] + [line.value for line in lines if line.kind == "objective"]) or 1
+    measured = [dot.value for dot in dots] + [line.value for line in lines]
+    values = [max(value, _TICKS[0][0]) for value in measured]
+    lowest = max(tick for tick, _ in _TICKS[:-1] if tick <= min(values))
+    highest = next((tick for tick, _ in _TICKS if tick >= max(values) and tick > lowest), max(values))
+    decades = math.log(highest / lowest)
+
+    def share(value: float) -> float:
+        return min(max(math.log(max(value, lowest) / lowest) / decades, 0), 1)
+
+    return _chart(dots, lines, share, [tick for tick in _TICKS if lowest <= tick[0] <= highest])
+
+
+def _chart(dots: Sequence[Dot], lines: Sequence[Line], share: Share, ticks: Sequence[tuple[float, str]]) -> SafeString:
+    left = _LEFT + (_TICK_WIDTH if ticks else 0)
     return format_html(
-        '<svg class="chart" viewBox="0 0 {} {}" aria-hidden="true">{}{}{}</svg>',
+        '<svg class="chart" viewBox="0 0 {} {}" aria-hidden="true">{}{}{}{}</svg>',
         _WIDTH,
         _HEIGHT,
-        format_html('<line class="chart__axis" x1="{}" y1="{}" x2="{}" y2="{}"/>', _LEFT, _BOTTOM, _RIGHT, _BOTTOM),
-        _lines(lines, highest),
-        _dots(dots, highest),
+        format_html('<line class="chart__axis" x1="{}" y1="{}" x2="{}" y2="{}"/>', left, _BOTTOM, _RIGHT, _BOTTOM),
+        format_html_join(
+            "",
+            '<line class="chart__grid" x1="{}" y1="{}" x2="{}" y2="{}"/>'
+            '<text class="chart__text" x="{}" y="{}">{}</text>',
+            ((left, y, _RIGHT, y, _LEFT, y + 4, words) for y, words in ((_y(share(v)), words) for v, words in ticks)),
+        ),
+        _lines(lines, share, left),
+        _dots(dots, share, left),
     )
 
 
-def _lines(lines: Sequence[Line], highest: float) -> SafeString:
-    shown = ((line, _TOP if line.value > highest else _y(line.value, highest)) for line in lines)
+def _lines(lines: Sequence[Line], share: Share, left: float) -> SafeString:
+    """Names stand at the right, so that they cross neither the scale nor, as a rule, the newest dots' line."""
+    shown = ((line, _y(share(line.value))) for line in lines)
     return format_html_join(
         "",
         '<line class="chart__line chart__line--{}" x1="{}" y1="{}" x2="{}" y2="{}"/>'
-        '<text class="chart__text" x="{}" y="{}">{}</text>',
-        ((line.kind, _LEFT, y, _RIGHT, y, _LEFT, y - 3, line.label) for line, y in shown),
+        '<text class="chart__text chart__text--end" x="{}" y="{}">{}</text>',
+        ((line.kind, left, y, _RIGHT, y, _RIGHT, y - 4, line.label) for line, y in shown),
     )
 
 
-def _dots(dots: Sequence[Dot], highest: float) -> SafeString:
-    step = (_RIGHT - _LEFT - 16) / max(len(dots) - 1, 1)
-    places = [(round(_LEFT + 8 + number * step, 1), _y(dot.value, highest), dot) for number, dot in enumerate(dots)]
+def _dots(dots: Sequence[Dot], share: Share, left: float) -> SafeString:
+    step = (_RIGHT - left - 16) / max(len(dots) - 1, 1)
+    places = [(round(left + 8 + number * step, 1), _y(share(dot.value)), dot) for number, dot in enumerate(dots)]
     path = " ".join(f"{x},{y}" for x, y, _ in places)
     return format_html(
         '<polyline class="chart__path" points="{}"/>{}',
@@ -94,5 +132,5 @@ def _dots(dots: Sequence[Dot], highest: float) -> SafeString:
     )
 
 
-def _y(value: float, highest: float) -> float:
-    return round(_BOTTOM - (_BOTTOM - _TOP) * min(value / highest, 1), 1)
+def _y(share: float) -> float:
+    return round(_BOTTOM - (_BOTTOM - _TOP) * share, 1)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.admin.charts import Dot, Line, stage_bar, trend
+from backups.admin.charts import Dot, Line, durations, stage_bar, trend
 from tests.admin.test_pages_show import text_of
 from tests.support.drills import ExerciseScene, automatic_drill
 
@@ -19,7 +19,12 @@ HUNDRED = st.floats(0, 1e9, allow_nan=False)
 
 @given(st.lists(HUNDRED, min_size=1, max_size=60), st.lists(HUNDRED, max_size=3))
 def test_every_measurement_lies_inside_the_chart(values, levels):
-    drawn = str(trend([Dot(value, "good", "x") for value in values], [Line(each, "objective", "o") for each in levels]))
+    dots, lines = [Dot(value, "good", "x") for value in values], [Line(each, "objective", "o") for each in levels]
+    for drawn in (str(durations(dots, lines)), str(trend(dots))):
+        assert_inside(drawn, values)
+
+
+def assert_inside(drawn: str, values: list[float]) -> None:
     places = [(float(x), float(y)) for x, y in re.findall(r'cx="([^"]+)" cy="([^"]+)"', drawn)]
     assert len(places) == len(values)
     assert all(0 <= x <= 640 and 0 <= y <= 220 for x, y in places)
@@ -35,7 +40,16 @@ def test_a_bar_is_as_long_as_its_parts(parts):
 
 
 def test_labels_are_escaped():
-    assert "<b>" not in str(trend([Dot(1, "good", "<b>")], [Line(1, "objective", "<b>")]))
+    assert "<b>" not in str(durations([Dot(1, "good", "<b>")], [Line(1, "objective", "<b>")]))
+
+
+def test_seconds_and_days_can_both_be_read():
+    """A drill of seconds does not lie on the ground, an objective of minutes not under the limit of days."""
+    drawn = str(durations([Dot(3, "good", "x")], [Line(900, "objective", "o"), Line(259_200, "proposed", "p")]))
+    (dot,) = [float(y) for y in re.findall(r'cy="([^"]+)"', drawn)]
+    objective, proposed = [float(y) for y in re.findall(r'chart__line--[a-z]+" x1="[^"]+" y1="([^"]+)"', drawn)]
+    assert 196 - 10 > dot > objective + 20 > objective > proposed + 20
+    assert "10 min" in drawn
 
 
 @pytest.fixture
@@ -52,7 +66,7 @@ def dana(people, log_in):
 def test_drills_and_restores_are_measured_apart(dana, people, scenes, main):
     for minutes in range(4):
         automatic_drill(main, ended_ago=dt.timedelta(minutes=minutes))
-    automatic_drill(main, rto_objective_seconds=3)
+    automatic_drill(main, rto_objective_seconds=3, outcome="failed")
     automatic_drill(main, verified_at=None, outcome="inconclusive")
     exercise = ExerciseScene(people, main).end()
     restore = scenes.completed()

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from backups.admin.access import for_people_who_may
-from backups.admin.charts import Dot, Line, stage_bar, trend
+from backups.admin.charts import Dot, Line, durations, stage_bar
 from backups.admin.drill.words import milliseconds
 from backups.admin.frame import render
 from backups.domain.consequence import span
@@ -121,7 +121,7 @@ def _rto_chart(recoveries: Sequence[Recovery]) -> SafeString:
     objectives = [each.objective_seconds for each in recoveries if each.objective_seconds is not None]
     lines = [Line(objectives[-1], "objective", f"objective {span(objectives[-1])}")] if objectives else []
     lines.append(Line(PROPOSED_LIMIT_SECONDS, "proposed", f"{span(PROPOSED_LIMIT_SECONDS)}, proposed and not law"))
-    return trend(dots, lines)
+    return durations(dots, lines)
 
 
 def _rpo_chart(recoveries: Sequence[Recovery]) -> SafeString:
@@ -130,7 +130,7 @@ def _rpo_chart(recoveries: Sequence[Recovery]) -> SafeString:
         for each in recoveries
         if each.rpo_milliseconds is not None
     ]
-    return trend(dots)
+    return durations(dots)
 
 
 def _row(each: Recovery) -> RecoveryRow:

@@ -31,6 +31,7 @@ from backups.services.monitor.samples import prune
 from backups.services.notification.heartbeat import beat
 
 logger = logging.getLogger("backups.monitor")
+_STARTED_AT = time.monotonic()
 
 
 @dataclass(slots=True)
@@ -45,6 +46,8 @@ class Cycle:
 
 def monitor_when_due() -> bool:
     """The worker's duty; returns whether a cycle ran. Harmless at any time and in any number of processes."""
+    if time.monotonic() - _STARTED_AT < settings.MONITOR_FIRST_SECONDS:
+        return False
     held = claim_projects(only_due=True)
     if not held and not _portal_is_due():
         return False

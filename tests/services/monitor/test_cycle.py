@@ -156,6 +156,9 @@ def test_two_processes_do_not_look_at_one_project(world: World) -> None:
 
 
 def test_the_duty_does_nothing_before_it_is_due(world: World) -> None:
+    world.settings.MONITOR_FIRST_SECONDS = 3600
+    assert not cycle.monitor_when_due(), "a worker that has just started has given no sign of life yet"
+    world.settings.MONITOR_FIRST_SECONDS = 0
     assert cycle.monitor_when_due()
     assert not cycle.monitor_when_due()
     ProjectWatch.objects.update(next_at=timezone.now())
