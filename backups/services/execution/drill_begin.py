@@ -28,6 +28,9 @@ from backups.services.execution.waits import backoff_seconds
 COPY_MARGIN = dt.timedelta(minutes=15)
 #: The smallest compute of Neon; it is enough for checks that nobody waits for.
 COMPUTE_UNITS = 0.25
+REPLACED = Trouble(
+    "source_replaced", "The branch was restored while the drill was under way, so nothing compares any more"
+)
 _FOR_NEON = "Neon to finish other work in this project"
 
 
@@ -53,7 +56,10 @@ def preflight(context: StepContext) -> StepResult:
     chosen = outcome.Chosen(window=window, seed=seed, point_at=point_at)
     return Advance(
         to=Step.COPY,
-        memory={"history_begins_at": begins_at.isoformat() if begins_at else None},
+        memory={
+            "history_begins_at": begins_at.isoformat() if begins_at else None,
+            "source_branch_id": context.branch.neon_branch_id,
+        },
         sentence=f"Recovers {point_at:%Y-%m-%d %H:%M:%S.%f} UTC"[:-7] + " UTC",
         commit=lambda _: outcome.note_started(drill_id=drill.pk, chosen=chosen, now=now),
     )
@@ -62,6 +68,8 @@ def preflight(context: StepContext) -> StepResult:
 def ask(context: StepContext) -> StepResult:
     """Has Neon make the copy, once, owned from before the call and with a date on which it removes itself."""
     drill = drill_of(context)
+    if drill.yielded_milliseconds and source_was_replaced(context):
+        return to_removal(context, REPLACED)
     plan = copy_plan(drill)
     try:
         result, made = ask_for_copy(context, plan)
@@ -80,6 +88,18 @@ def ask(context: StepContext) -> StepResult:
     return Advance(
         to=Step.CONNECT, memory={"copy": made.to_json()}, sentence=f"Copy {plan.name} asked for", commit=commit
     )
+
+
+def source_was_replaced(context: StepContext) -> bool:
+    """Whether the branch was restored, reset or exchanged since the point was chosen: then nothing compares any more.
+
+    Raises NeonError.
+    """
+    if context.memory.get("source_branch_id") != context.branch.neon_branch_id:
+        return True
+    branch = context.client.branches.get(context.project_id, context.branch.neon_branch_id)
+    begins_at = _own_history(branch)
+    return (begins_at.isoformat() if begins_at else None) != context.memory.get("history_begins_at")
 
 
 def copy_plan(drill: Drill) -> CopyPlan:

@@ -14,8 +14,9 @@ from backups.services.execution.check_records import about_check
 from backups.services.execution.claim import hold_run
 from backups.services.execution.context import StepContext
 from backups.services.execution.crash_points import crash_point
+from backups.services.execution.drill_begin import REPLACED, source_was_replaced
 from backups.services.execution.drill_connect import copy_is_gone, copy_of
-from backups.services.execution.drill_frame import drill_of
+from backups.services.execution.drill_frame import drill_of, to_removal
 from backups.services.execution.drill_target import targets
 from backups.services.execution.drill_verdict import counted_checks, counts_of
 from backups.services.execution.events import record_run
@@ -34,6 +35,8 @@ _WAITING_FOR = "the checks"
 def verify(context: StepContext) -> StepResult:
     """Database by database, check by check; production is asked after before each of them."""
     try:
+        if source_was_replaced(context):
+            return to_removal(context, REPLACED)
         with kept_connections():
             for target in targets(context, copy_of(context).branch_id):
                 unfinished = _check_database(context, target)
