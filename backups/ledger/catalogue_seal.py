@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backups.ledger.event_types import HUMANS, PORTAL, Retention, Row
+from backups.ledger.event_types import ANYBODY, HUMANS, PORTAL, Retention, Row
 
 _D, _A = Retention.DECISION, Retention.ACTIVITY
 
@@ -16,6 +16,10 @@ SEAL_ROWS: tuple[Row, ...] = (
      "refused node", PORTAL, False, _D),
     ("ledger.refusal_resolved", "Somebody looked into a refusal of the sealer and closed it",
      "refused node", PORTAL, True, _D),
+    ("ledger.verified", "The whole ledger was held against its checkpoints and anchors; the outcome says how it went",
+     "sealed_size events findings_count", ANYBODY, False, _D),
+    ("ledger.bundled", "The whole ledger was written into a bundle for an auditor",
+     "sealed_size events file_sha256", ANYBODY, False, _D),
     ("system.heartbeat", "Nothing but that time passed and the portal was there to see it",
      "since sealed_size", PORTAL, False, _A),
 )

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from backups.domain.people import ActorKind
+from backups.ledger import catalogue
 from backups.ledger.catalogue import CATALOGUE, event_type, undeclared_fields
+from backups.ledger.catalogue_afterwards import AFTERWARDS_ROWS
+from backups.ledger.catalogue_drill import DRILL_ROWS
+from backups.ledger.catalogue_seal import SEAL_ROWS
 from backups.ledger.errors import LedgerError, NotInCatalogue
 from backups.ledger.fields import FIELDS, read_fields
 
@@ -23,6 +27,12 @@ def test_every_field_of_every_type_has_a_kind():
 def test_every_kind_of_field_is_used():
     used = frozenset().union(*(declared.fields for declared in CATALOGUE.values()))
     assert not FIELDS.keys() - used
+
+
+def test_no_type_is_declared_twice():
+    rows = [row[0] for row in (*catalogue._ROWS, *DRILL_ROWS, *AFTERWARDS_ROWS, *SEAL_ROWS)]
+    assert sorted(set(rows)) == sorted(rows)
+    assert CATALOGUE.keys() == set(rows)
 
 
 def test_types_are_named_by_family_and_past_act():

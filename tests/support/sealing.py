@@ -66,14 +66,14 @@ class SealedPortal:
             sealer.begin()
             SealerLoop(sealer).work()
 
-    def as_superuser(self, *statements: str | tuple[str, object]) -> None:
+    def as_superuser(self, *statements: str | tuple[object, ...]) -> None:
         """Without the triggers, as somebody does it who owns the server."""
         with psycopg.connect(self.database.superuser_url, autocommit=True) as administrator:
             for table in ("ledgerevent", "ledgerleaf", "ledgernode", "ledgercheckpoint", "anchorreceipt", "freetext"):
                 administrator.execute(f"ALTER TABLE backups_{table} DISABLE TRIGGER ALL".encode())
             for statement in statements:
                 text, *parameters = (statement,) if isinstance(statement, str) else statement
-                administrator.execute(text.encode(), parameters or None)
+                administrator.execute(str(text).encode(), parameters or None)
 
 
 @pytest.fixture

@@ -96,10 +96,22 @@ class LogCheck:
         self._earliest: Optional[datetime] = None
         self._passed_size = 0
 
+    @property
+    def size(self) -> int:
+        """How many entries were taken."""
+        return self._tree.size
+
     def add(self, entry: Entry) -> None:
-        index = self._tree.size
         leaf = leaf_hash(entry.body)
-        self._look_at(index, entry, leaf)
+        self._look_at(self.size, entry, leaf)
+        self._take(leaf)
+
+    def add_missing(self, noted_hash: bytes) -> None:
+        """An entry that is gone, of which only the hash is left: what comes after it can still be checked."""
+        self._report.altered("Event %d was removed; only its hash is left." % self.size)
+        self._take(noted_hash)
+
+    def _take(self, leaf: bytes) -> None:
         self._tree.append(leaf)
         while self._marks and self._marks[0].checkpoint.size == self._tree.size:
             self._compare(self._marks.pop(0))
