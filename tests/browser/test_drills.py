@@ -81,9 +81,9 @@ def run_it_now(alice: Visitor) -> str:
     """The page follows by itself until the drill is over; nobody loads it again."""
     page = alice.page
     page.get_by_role("button", name="Run now").click()
-    expect(page.get_by_role("heading", name=re.compile("This drill (waits|is running)"))).to_be_visible()
+    page.wait_for_url(re.compile(r"/drills/\d+/$"))
+    # A quick machine is done before anybody has seen it at work.
     alice.examine("drill-running")
-    expect(page.get_by_role("heading", name="Figures")).to_be_visible()
     expect(page.locator(".chip", has_text="Passed").first).to_be_visible(timeout=PATIENCE_MILLISECONDS)
     for said in ("Doses are there", "SELECT count(*) FROM medication_logs", "Ordered at Neon", "seen gone"):
         expect(page.get_by_text(said).first).to_be_visible()
