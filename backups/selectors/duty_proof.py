@@ -39,13 +39,13 @@ def production_branches() -> list[ProtectedBranch]:
 
 def _project(span: Span) -> str:
     names = list(Project.objects.filter(connected_at__isnull=False).values_list("name", flat=True))
-    return f"{len(names)} connected." if names else ""
+    return f"Connected: {len(names)}." if names else ""
 
 
 def _classified(span: Span) -> str:
     branches = list(governed_branches())
     unlabelled = [branch for branch in branches if not branch.label]
-    return f"All {len(branches)} branches have a label." if branches and not unlabelled else ""
+    return f"Every branch has a label: {len(branches)} in care." if branches and not unlabelled else ""
 
 
 def _approvers(span: Span) -> str:
@@ -58,7 +58,7 @@ def _plans(span: Span) -> str:
     wanted = {branch.pk for branch in production_branches()}
     plans = DrillPlan.objects.filter(is_active=True).exclude(schedule_kind=ScheduleKind.BY_HAND)
     planned = set(plans.values_list("branch_id", flat=True))
-    return f"All {len(wanted)} production branches have one." if wanted and wanted <= planned else ""
+    return f"Every production branch has one: {len(wanted)} in care." if wanted and wanted <= planned else ""
 
 
 def _messages(span: Span) -> str:
@@ -82,14 +82,14 @@ def _drilled(span: Span) -> str:
         ended_at__lt=span.ends,
     )
     passed = set(good.values_list("branch_id", flat=True))
-    return f"A drill passed for each of {len(wanted)} production branches." if wanted and wanted <= passed else ""
+    return f"A drill passed for every production branch: {len(wanted)} in care." if wanted and wanted <= passed else ""
 
 
 def _printed(span: Span) -> str:
     wanted = set(Project.objects.values_list("pk", flat=True))
     copies = RunbookCopy.objects.filter(written_at__gte=span.begins, written_at__lt=span.ends)
     return (
-        f"Written for {len(wanted)} projects."
+        f"Written for every project: {len(wanted)}."
         if wanted and wanted <= set(copies.values_list("project_id", flat=True))
         else ""
     )

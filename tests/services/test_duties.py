@@ -64,7 +64,7 @@ def test_a_drill_completes_its_week_and_not_the_next(people, clock):
     automatic_drill(main, ended_ago=dt.timedelta(seconds=1))
     keep_duties()
     assert state("drill_passed") == "done"
-    assert DutyTask.objects.get(code="drill_passed").proof == "A drill passed for each of 1 production branches."
+    assert DutyTask.objects.get(code="drill_passed").proof == "A drill passed for every production branch: 1 in care."
     clock(days=7)
     keep_duties()
     assert state("drill_passed") == "open"

@@ -53,6 +53,10 @@ class Month:
         return range(self.first.weekday())
 
     @property
+    def blanks_after(self) -> range:
+        return range(-(self.first.weekday() + len(self.days)) % 7)
+
+    @property
     def before(self) -> str:
         return f"{self.first - dt.timedelta(days=1):%Y-%m}"
 
