@@ -6,16 +6,18 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from backups.domain.afterwards import PointCode, PointState
 from backups.domain.afterwards_rules import RemovalSituation, may_remove, removal_refusal
 from backups.domain.execution import BranchFate, BranchPurpose
 from backups.domain.ledger import Target
 from backups.domain.people import Actor
 from backups.domain.safety_copy import CopyState
 from backups.ledger.fields import Detail
-from backups.models import LedgerEvent, OwnedBranch, Project, RemovalRequest, SafetyCopy
+from backups.models import Checklist, LedgerEvent, OwnedBranch, Project, RemovalRequest, SafetyCopy
 from backups.selectors.afterwards import undo_that_needs
 from backups.selectors.clock import database_now
-from backups.services.afterwards.records import refuse, refuse_unless
+from backups.services.afterwards.points import change_point
+from backups.services.afterwards.records import lock_checklist, refuse, refuse_unless
 from backups.services.afterwards.telling import tell_removal_asked
 from backups.services.ledger import record_event
 from backups.services.restore.errors import InvalidInput
@@ -61,6 +63,7 @@ def confirm_removal(*, actor: Actor, removal_id: int) -> RemovalRequest:
         removal.confirmed_at = database_now()
         removal.save()
         _record(removal, "removal.confirmed", person, {"voters": [f"user:{removal.asked_by_id}", person.ref]})
+        _settle_decision(removal, person)
         return removal
 
 
@@ -88,6 +91,19 @@ def situation_of(removal: RemovalRequest, actor: Actor) -> RemovalSituation:
         or (copy is not None and copy.state != CopyState.MADE),
         is_needed_by=undo.reference if undo else "",
     )
+
+
+def _settle_decision(removal: RemovalRequest, actor: Actor) -> None:
+    """Two people have decided what becomes of the state before; the restore's list asks for no more."""
+    request = removal.owned_branch.request if removal.owned_branch else None
+    found = Checklist.objects.filter(request=request).first() if request else None
+    if found is None:
+        return
+    checklist = lock_checklist(found.pk)
+    point = checklist.points.select_for_update().filter(code=PointCode.KEPT, state=PointState.OPEN).first()
+    if point is not None:
+        words = "Two people agreed to delete it."
+        change_point(checklist, point, state=PointState.DONE, actor=actor, user_id=account_of(actor), sentence=words)
 
 
 def _ask(

@@ -41,6 +41,8 @@ def test_the_state_before_goes_when_two_people_agree(scene: Scene) -> None:
     kept.refresh_from_db()
     assert (run.outcome_code, kept.fate) == ("removed", "gone")
     assert kept.name not in names_at_neon(scene)
+    point = checklist.points.get(code=PointCode.KEPT)
+    assert (point.state, point.changed_by_name) == (PointState.DONE, "carol")
     scene.assert_invariants()
 
 
