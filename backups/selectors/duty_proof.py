@@ -7,9 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from backups.domain.drill import DrillOutcome, DrillState, ScheduleKind
+from backups.domain.ledger import Outcome
 from backups.domain.people import Capability
 from backups.domain.policy import Environment
-from backups.models import Drill, DrillPlan, MonitorRun, OutboxMessage, Project, ProtectedBranch, RunbookCopy
+from backups.models import (
+    Drill,
+    DrillPlan,
+    LedgerEvent,
+    MonitorRun,
+    OutboxMessage,
+    Project,
+    ProtectedBranch,
+    RunbookCopy,
+)
 from backups.selectors.people import people_with
 from backups.selectors.policy import policy_in_force
 from backups.selectors.project import governed_branches
@@ -95,6 +105,13 @@ def _printed(span: Span) -> str:
     )
 
 
+def _verified(span: Span) -> str:
+    """Only one that went well: a verification that found something proves the opposite."""
+    done = LedgerEvent.objects.filter(type="ledger.verified", outcome=Outcome.SUCCESS)
+    first = done.filter(recorded_at__gte=span.begins, recorded_at__lt=span.ends).order_by("recorded_at").first()
+    return f"It was verified without a finding on {first.recorded_at:%Y-%m-%d %H:%M} UTC." if first else ""
+
+
 def _exercised(span: Span) -> str:
     held = Drill.objects.filter(
         is_automatic=False, sign_off__isnull=False, ended_at__gte=span.begins, ended_at__lt=span.ends
@@ -112,5 +129,6 @@ _PROOFS: dict[str, Proof] = {
     "backups_checked": _checked,
     "drill_passed": _drilled,
     "runbook_printed": _printed,
+    "ledger_verified": _verified,
     "exercise_held": _exercised,
 }

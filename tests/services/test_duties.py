@@ -5,14 +5,19 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.domain.duty import DUTIES, Cadence, period_at
+from backups.domain.ledger import Outcome
+from backups.domain.people import SYSTEM
 from backups.models import DutyTask, LedgerEvent, MonitorRun, OutboxMessage
 from backups.selectors.clock import database_now
+from backups.selectors.duty_proof import _PROOFS
 from backups.services import duties
 from backups.services.duties import keep_duties, say_done
+from backups.services.ledger import record_event
 from backups.services.restore.errors import InvalidInput, Refused
 from tests.factories import branch
 from tests.support.drills import ExerciseScene, automatic_drill, plan_of
@@ -119,6 +124,18 @@ def test_a_signed_exercise_is_the_years_proof(people, clock):
     ExerciseScene(people, main, "Another").end(signed_by=people.bob)
     keep_duties()
     assert state("exercise_held") == "done"
+
+
+@pytest.mark.parametrize(("outcome", "is_done"), [(Outcome.SUCCESS, True), (Outcome.FAILURE, False)])
+def test_only_a_verification_that_went_well_proves_the_log(clock, outcome, is_done):
+    with transaction.atomic():
+        record_event(type="ledger.verified", actor=SYSTEM, outcome=outcome, details={"findings_count": 0})
+    keep_duties()
+    assert (state("ledger_verified") == "done") is is_done
+
+
+def test_every_seen_duty_has_its_proof():
+    assert {code for code, duty in DUTIES.items() if duty.is_seen} == set(_PROOFS)
 
 
 def test_a_person_says_what_the_portal_cannot_see_with_a_reason(people, clock):
