@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from backups.services.secrets import SecretsKeyUnusable, SecretUnreadable
 from backups.verification import DatabaseUnreachable, Dsn, OutOfTime
 from backups.verification.drill import Beat, ensure_canary, write_beat
 from backups.verification.errors import NotReadable
+
+logger = logging.getLogger("backups.canary")
 
 #: So many branches are written to at the same time.
 _AT_ONCE = 8
@@ -141,6 +144,9 @@ def _written(order: _Order) -> Beat | _Trouble:
         return _Trouble("out_of_time", "The branch did not answer within two seconds.")
     except NotReadable as error:
         return _Trouble("refused", f"The branch refused it: {error}.")
+    except Exception as error:  # whatever it is, it must not keep the other branches from being written down
+        logger.error("a canary could not be written: %s", type(error).__name__)
+        return _Trouble("unforeseen", f"The portal failed ({type(error).__name__}).")
 
 
 def _note(order: _Order, result: Beat | _Trouble) -> None:

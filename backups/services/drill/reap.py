@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from backups.domain.execution import BranchFate, BranchPurpose, ExecutionState, 
 from backups.domain.ledger import Target
 from backups.domain.people import SYSTEM
 from backups.models import Drill, DrillPlan, Execution, LedgerEvent, OwnedBranch, Project
+from backups.neon.errors import NeonError
 from backups.neon.types import Branch
 from backups.selectors.clock import database_now
 from backups.selectors.drill_actions import UNDER_WAY
@@ -22,6 +24,9 @@ from backups.services.execution.own_copies import is_of_order
 from backups.services.execution.queue import put_other_task
 from backups.services.ledger import record_event
 from backups.services.neon_access import client_for
+from backups.services.secrets import SecretsKeyUnusable, SecretUnreadable
+
+logger = logging.getLogger("backups.drill")
 
 _OURS = re.compile(r"drill_D-\d{4,}")
 _LOST = Verdict(
@@ -55,11 +60,15 @@ def reconcile_drill_copies(*, project_id: int) -> int:
     """Branches at Neon that carry a drill's name and that no row accounts for; returns how many were found.
 
     One that is provably of an order of ours comes back under our care and is removed; any other is left alone and
-    told. Raises NeonError when Neon can't be asked.
+    told. Nothing is found while Neon can't be asked, or may not be because of a production request; the next look will.
     """
     project = Project.objects.get(pk=project_id)
-    with client_for(project, correlation="reconcile-drills", hold_back=hold_back_for(project)) as client:
-        branches = client.branches.list(project.neon_project_id)
+    try:
+        with client_for(project, correlation="reconcile-drills", hold_back=hold_back_for(project)) as client:
+            branches = client.branches.list(project.neon_project_id)
+    except (NeonError, SecretUnreadable, SecretsKeyUnusable) as error:
+        logger.warning("copies of drills were not compared: %s", type(error).__name__)
+        return 0
     return sum(_account_for(project, each) for each in branches if _OURS.fullmatch(each.name))
 
 
