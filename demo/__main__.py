@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 
+from demo import ledger
 from demo.browser import PageFailed
 from demo.children import ChildFailed, Children
 from demo.damage import do_damage
@@ -45,6 +46,8 @@ def _run(options: argparse.Namespace) -> int:
         result = play(story)
         drills = [play_drill(story), play_canary_drill(story)]
         result["seconds"]["drill"] = drills[0]["rto_milliseconds"] / 1000
+        result["ledger"] = ledger.verify(children, stack.env)
+        say(f"\nThe ledger: {result['ledger']}")
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
         if not options.once:

@@ -11,13 +11,14 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
 
+from demo import ledger
 from demo.children import Children, wait_until
 from demo.seed import load
 
@@ -45,6 +46,7 @@ class Stack:
     records_dsn: str
     neon_url: str
     neon_key: str
+    env: dict[str, str] = field(repr=False)
 
 
 @contextmanager
@@ -80,6 +82,7 @@ def running(
                 records_dsn=env["MIGRATE_DATABASE_URL"],
                 neon_url=neon["url"],
                 neon_key=env["DEMO_NEON_KEY"],
+                env=env,
             ),
             children,
         )
@@ -99,6 +102,7 @@ def _environment(state: Path, web_port: int) -> dict[str, str]:
         "ROLE": "demo",
         # The history of the demo is seconds long; five seconds' distance from now would leave nothing to choose from.
         "DRILL_POINT_MARGIN_SECONDS": "1",
+        **ledger.environment(state),
     }
 
 
@@ -132,7 +136,11 @@ def _start_portal_database(children: Children, state: Path, env: dict[str, str])
     url = children.start_ready("portal-db", command, env)["url"]
     owner = _with_user(url, "portal_owner", secrets.token_urlsafe(24))
     _make_owner(url, owner)
-    return {"MIGRATE_DATABASE_URL": owner, "DATABASE_URL": _with_user(url, "portal_web", secrets.token_urlsafe(24))}
+    return {
+        "MIGRATE_DATABASE_URL": owner,
+        "DATABASE_URL": _with_user(url, "portal_web", secrets.token_urlsafe(24)),
+        "LEDGER_DATABASE_URL": _with_user(url, "portal_sealer", secrets.token_urlsafe(24)),
+    }
 
 
 def _make_owner(superuser_url: str, owner_url: str) -> None:
@@ -159,6 +167,7 @@ def _prepare_portal(children: Children, env: dict[str, str]) -> None:
     children.run("describe", [*describe, "public.medication_logs=doses given", "public.medications=prescriptions"], env)
     with ThreadPoolExecutor() as together:
         list(together.map(lambda person: _add_person(children, env, *person), PEOPLE))
+    say(f"The ledger's key, {ledger.set_up(children, env)}")
 
 
 def _add_person(children: Children, env: dict[str, str], login: str, role: str, name: str) -> None:
@@ -170,7 +179,7 @@ def _add_person(children: Children, env: dict[str, str], login: str, role: str, 
 def _start_portal(children: Children, env: dict[str, str], port: int) -> None:
     web = ["-m", "gunicorn", "carecircle_ops.wsgi:application", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
     web += ["--threads", "8", "--worker-class", "gthread", "--no-control-socket", "--chdir", str(ROOT)]
-    children.start("web", web, env | {"ROLE": "web"})
+    children.start("web", web, ledger.without_secrets(env) | {"ROLE": "web"})
     children.start("worker", [str(ROOT / "manage.py"), "run_worker", "--die-with-parent"], env | {"ROLE": "worker"})
     wait_until("the web pages", lambda: _answers(env["SITE_URL"] + "/healthz"))
     wait_until("the worker", lambda: _answers(env["SITE_URL"] + "/readyz"))

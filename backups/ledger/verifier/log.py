@@ -64,7 +64,7 @@ class Report:
 
     def lines(self) -> List[str]:
         word = {VERIFIED: "VERIFIED", ALTERED: "ALTERED", CANNOT_TELL: "CANNOT TELL"}[self.status]
-        count = "%d events, %d of them under a checkpoint, %d under an anchor kept elsewhere."
+        count = "%d events, %d of them under a checkpoint, %d under an anchor."
         head = "%s: %s" % (word, count % (self.entries, self.sealed, self.anchored))
         shown = [finding.sentence for finding in self.findings[:50]]
         more = len(self.findings) - len(shown)
