@@ -9,6 +9,7 @@ from backups.domain.monitor import Forecast, forecast
 from backups.models import MetricSample, Project, ProtectedBranch
 
 STORAGE, SNAPSHOTS, HISTORY = "storage_bytes", "snapshot_bytes", "history_bytes"
+COMPUTE = "compute_cu_hours_a_day"
 BRANCH_SIZE, WINDOW = "branch_bytes", "history_window_seconds"
 BRANCHES, ROOT_BRANCHES, SNAPSHOT_COUNT = "branches", "root_branches", "snapshots"
 

@@ -51,6 +51,7 @@ class Chart:
 _CHARTS = (
     (series.STORAGE, "Stored in the project, history included", False),
     (series.BRANCH_SIZE, "Size of the branch", True),
+    (series.HISTORY, "Size of the history, as the invoice counts it", False),
     (series.SNAPSHOTS, "Size of all snapshots", False),
 )
 

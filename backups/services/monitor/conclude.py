@@ -32,7 +32,7 @@ def conclude(prepared: Prepared, facts: NeonFacts, *, actor: Actor) -> Tally:
         scene = _scene(prepared, facts)
         answers, compared = _answers(scene)
         tally = Reconciliation(prepared.project, scene.now, actor).apply(answers)
-        _remember(watch, compared, scene)
+        _remember(watch, compared, scene, asked_usage=prepared.questions.with_usage)
         take_samples(scene)
         return tally
 
@@ -115,11 +115,14 @@ def _outside(scene: Scene) -> tuple[Compared | None, Answer]:
     return (found[0] if found and not isinstance(verdict, CouldNotTell) else None), Answer(OUTSIDE, verdict)
 
 
-def _remember(watch: ProjectWatch, compared: Compared | None, scene: Scene) -> None:
+def _remember(watch: ProjectWatch, compared: Compared | None, scene: Scene, *, asked_usage: bool) -> None:
     watch.lease_until = None
     watch.last_ended_at = scene.now
+    if asked_usage:
+        watch.consumption_at = scene.now
     if compared is not None:
         watch.known = compared.memory.to_json()
         watch.known_at = scene.now
         watch.judged_operations = compared.judged_operations
-    watch.save(update_fields=["lease_until", "last_ended_at", "known", "known_at", "judged_operations"])
+    fields = ["lease_until", "last_ended_at", "known", "known_at", "judged_operations", "consumption_at"]
+    watch.save(update_fields=fields)

@@ -34,6 +34,10 @@ logger = logging.getLogger("backups.monitor")
 _STARTED_AT = time.monotonic()
 
 
+#: Neon answers about thirty questions about consumption a minute, for a whole account.
+_MOST_USAGES = 10
+
+
 @dataclass(slots=True)
 class Cycle:
     """What one cycle came to."""
@@ -91,17 +95,19 @@ def _read_all(held: list[Held]) -> Iterator[tuple[Prepared, NeonFacts]]:
     ends_at = time.monotonic() + settings.MONITOR_CYCLE_SECONDS
     with ThreadPoolExecutor(max_workers=settings.MONITOR_READERS, thread_name_prefix="monitor") as pool:
         running: dict[Future[NeonFacts], Prepared] = {}
+        usages = 0
         for each in held:
-            prepared = _prepared(each)
+            prepared = _prepared(each, may_ask_usage=usages < _MOST_USAGES)
             if prepared is not None:
+                usages += prepared.questions.with_usage
                 running[pool.submit(_read, prepared, ends_at)] = prepared
         for future in as_completed(running):
             yield running[future], future.result()
 
 
-def _prepared(held: Held) -> Prepared | None:
+def _prepared(held: Held, *, may_ask_usage: bool) -> Prepared | None:
     try:
-        return prepare(held)
+        return prepare(held, may_ask_usage=may_ask_usage)
     except Exception as error:
         _log("preparing", held, error)
         let_go(held)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from backups.neon.calls import CallRecord
 from backups.neon.client import NeonClient
+from backups.neon.consumption import Granularity, Metric, Usage
 from backups.neon.errors import NeonError, NeonForbidden, NeonKeyRejected, NeonNotFound, TryLater
 from backups.neon.schedules import ScheduleItem
 from backups.neon.snapshots import Snapshot
@@ -20,6 +21,9 @@ from backups.neon.types import Branch, Endpoint, Operation, Project
 from backups.services.monitor.pace import Pace
 
 T = TypeVar("T")
+
+USAGE_SPAN = dt.timedelta(hours=24)
+USAGE_METRICS = (Metric.INSTANT_RESTORE_BYTES, Metric.SNAPSHOT_BYTES, Metric.COMPUTE_UNIT_SECONDS)
 
 OUT_OF_TIME = "The time for this project was over; it is read again in the next cycle."
 #: After one of these the next question would fare no better.
@@ -62,6 +66,7 @@ class Questions:
     project_id: str
     schedules_of: tuple[str, ...] = ()
     operations_since: dt.datetime | None = None
+    with_usage: bool = False
     quiet: bool = False
     quiet_because: str = ""
 
@@ -90,6 +95,8 @@ class NeonFacts:
     snapshots: Part[tuple[Snapshot, ...]] = field(default_factory=Part)
     endpoints: Part[tuple[Endpoint, ...]] = field(default_factory=Part)
     schedules: Mapping[str, Part[tuple[ScheduleItem, ...]]] = field(default_factory=dict)
+    #: What the invoice counts; None where nobody asked, the key may not know, or the plan has no figures.
+    usage: Usage | None = None
 
     @classmethod
     def untold(cls, questions: Questions, trouble: str) -> NeonFacts:
@@ -132,15 +139,36 @@ class Reader:
         read_at = dt.datetime.now(dt.UTC)
         client, project_id = self._client, self._questions.project_id
         since = self._questions.operations_since or read_at - dt.timedelta(minutes=1)
-        return NeonFacts(
+        project = self._ask("project", lambda: client.projects.get(project_id), is_root=True)
+        facts = NeonFacts(
             read_at=read_at,
-            project=self._ask("project", lambda: client.projects.get(project_id), is_root=True),
+            project=project,
             branches=self._ask("branches", lambda: client.branches.list(project_id), calls=2),
             operations=self._ask("operations", lambda: client.operations.list_since(project_id, since)),
             snapshots=self._unless_quiet("snapshots", lambda: client.snapshots.list(project_id)),
             endpoints=self._unless_quiet("endpoints", lambda: client.endpoints.list(project_id)),
             schedules={each: self._schedule(each) for each in self._questions.schedules_of},
         )
+        return replace(facts, usage=self._usage(project, read_at))
+
+    def _usage(self, project: Part[Project], now: dt.datetime) -> Usage | None:
+        """Of the last full hours. Many keys and plans have no figures, so a refusal says nothing about the rest."""
+        org_id = project.value.org_id if project.value is not None else None
+        if not self._questions.with_usage or self._questions.quiet or org_id is None or self._trouble is not None:
+            return None
+        until = now.replace(minute=0, second=0, microsecond=0)
+        try:
+            found = self._client.consumption.projects(
+                org_id,
+                since=until - USAGE_SPAN,
+                until=until,
+                granularity=Granularity.HOURLY,
+                metrics=USAGE_METRICS,
+                project_ids=[self._questions.project_id],
+            )
+        except (NeonError, ValueError):
+            return None
+        return next((each for each in found if each.project_id == self._questions.project_id), None)
 
     def _schedule(self, branch_id: str) -> Part[tuple[ScheduleItem, ...]]:
         return self._unless_quiet("schedule", lambda: self._client.schedules.get(self._questions.project_id, branch_id))

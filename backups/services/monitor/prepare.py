@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -14,6 +14,7 @@ from backups.models import OwnedBranch, Project, ProjectWatch, ProtectedBranch, 
 from backups.neon.client import NeonClient
 from backups.neon.deadline import Deadlines
 from backups.selectors.backup_plan import wanted_backups
+from backups.selectors.clock import database_now
 from backups.selectors.restore import exchanges_under_way, governing_requests
 from backups.services.monitor.claim import Held
 from backups.services.monitor.facts import CallCount, Questions
@@ -47,8 +48,11 @@ class Prepared:
     trouble: str = ""
 
 
-def prepare(held: Held) -> Prepared:
-    """Outside any transaction, because a call to Neon follows. Raises CallInsideTransaction."""
+def prepare(held: Held, *, may_ask_usage: bool = False) -> Prepared:
+    """Outside any transaction, because a call to Neon follows. `may_ask_usage`: Neon allows few such questions.
+
+    Raises CallInsideTransaction.
+    """
     refuse_inside_transaction()
     watch = ProjectWatch.objects.select_related("project").get(pk=held.project_id)
     project = watch.project
@@ -68,7 +72,7 @@ def prepare(held: Held) -> Prepared:
             SafetyCopy.objects.filter(branch__project=project, state=CopyState.MADE).values_list("pk", flat=True)
         ),
         had_exchange=bool(exchanges_under_way(project)),
-        questions=_questions(watch, branches),
+        questions=_questions(watch, branches, may_ask_usage=may_ask_usage),
         count=count,
         client=client,
         key_name=key_name,
@@ -76,16 +80,22 @@ def prepare(held: Held) -> Prepared:
     )
 
 
-def _questions(watch: ProjectWatch, branches: tuple[ProtectedBranch, ...]) -> Questions:
+def _questions(watch: ProjectWatch, branches: tuple[ProtectedBranch, ...], *, may_ask_usage: bool) -> Questions:
     roots = [each for each in branches if each.is_root and each.missing_since is None]
     near = governing_requests(watch.project).first()
     return Questions(
         project_id=watch.project.neon_project_id,
         schedules_of=tuple(each.neon_branch_id for each in roots[:_MOST_SCHEDULES]),
         operations_since=watch.known_at - _OVERLAP if watch.known_at else None,
+        with_usage=may_ask_usage and _is_due(watch.consumption_at),
         quiet=near is not None,
         quiet_because=f"{near.reference} restores production: Neon is asked only what is needed." if near else "",
     )
+
+
+def _is_due(asked_at: datetime | None) -> bool:
+    """Neon renews the figures of consumption about every quarter of an hour; once an hour will do."""
+    return asked_at is None or database_now() - asked_at >= timedelta(hours=1)
 
 
 def _client(project: Project, count: CallCount) -> tuple[NeonClient | None, str, str]:

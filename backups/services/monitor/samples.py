@@ -6,7 +6,9 @@ import datetime as dt
 
 from django.conf import settings
 
+from backups.domain.usage import BYTES_PER_GB, average_gb, cu_hours
 from backups.models import MetricSample, MonitorRun, ProtectedBranch
+from backups.neon.consumption import Metric
 from backups.selectors import trend
 from backups.services.monitor.scene import Scene
 
@@ -16,8 +18,10 @@ _RUNS_KEPT = dt.timedelta(days=7)
 
 def take_samples(scene: Scene) -> None:
     """Writes what Neon told, at most once in an interval. What it did not tell leaves a gap."""
+    MetricSample.objects.bulk_create(_usage_rows(scene))
     earliest = scene.now - dt.timedelta(seconds=settings.MONITOR_SAMPLE_SECONDS)
-    if MetricSample.objects.filter(project=scene.project, at__gt=earliest).exists():
+    taken = MetricSample.objects.filter(project=scene.project, at__gt=earliest)
+    if taken.exclude(name__in=[trend.HISTORY, trend.COMPUTE]).exists():
         return
     figures = _project_figures(scene)
     rows = [
@@ -49,6 +53,21 @@ def _project_figures(scene: Scene) -> dict[str, float | None]:
         # A size that Neon has not worked out yet would look as if something had been deleted.
         figures[trend.SNAPSHOTS] = None if None in sizes else sum(size or 0 for size in sizes)
     return figures
+
+
+def _usage_rows(scene: Scene) -> list[MetricSample]:
+    """The mean size of the history over the last hours, and the compute used in them, as the invoice counts them."""
+    usage = scene.facts.usage
+    frames = usage.timeframes if usage is not None else ()
+    hours = sum((frame.end - frame.start).total_seconds() for frame in frames) / 3600
+    if usage is None or hours <= 0:
+        return []
+    history_bytes = average_gb(usage.total(Metric.INSTANT_RESTORE_BYTES), hours=hours) * BYTES_PER_GB
+    a_day = cu_hours(usage.total(Metric.COMPUTE_UNIT_SECONDS)) / hours * 24
+    figures = {trend.HISTORY: history_bytes, trend.COMPUTE: a_day}
+    return [
+        MetricSample(project=scene.project, name=name, at=scene.now, value=value) for name, value in figures.items()
+    ]
 
 
 def _branch_rows(scene: Scene) -> list[MetricSample]:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from backups.domain.monitor import CouldNotTell, FindingCode, Observation, Severity
 from backups.domain.people import SYSTEM
 from backups.models import ControlState, Finding, LedgerEvent, MetricSample, MonitorRun, OutboxMessage, ProjectWatch
+from backups.neon.consumption import Consumption, Period, Timeframe, Usage
 from backups.selectors.clock import database_now
 from backups.selectors.monitor import situation
 from backups.services.monitor import cycle
@@ -259,3 +260,31 @@ def test_the_pace_bounds_one_route() -> None:
     for _ in range(45):
         pace.wait(key="k", route="branches", longest_seconds=100, calls=2)
     assert 1.9 <= clock.now <= 2.1
+
+
+def test_the_history_is_measured_once_an_hour_where_neon_tells_it(world: World) -> None:
+    hour = dt.timedelta(hours=1)
+    end = timezone.now().replace(minute=0, second=0, microsecond=0)
+    amounts = {"instant_restore_bytes_month": 5 * 10**9, "compute_unit_seconds": 1800}
+    frames = [Timeframe(end - (n + 1) * hour, end - n * hour, amounts) for n in range(4)]
+    usage = Usage(world.project.neon_project_id, None, (Period("p", "scale", None, None, tuple(frames)),))
+    asked: list[object] = []
+
+    def answer(self: Consumption, org_id: str, **named: object) -> tuple[Usage, ...]:
+        asked.append(named["project_ids"])
+        return (usage,)
+
+    world.patch.setattr(Consumption, "projects", answer)
+    world.look()
+    world.look()
+    assert asked == [[world.project.neon_project_id]]
+    found = dict(MetricSample.objects.filter(branch__isnull=True).values_list("name", "value"))
+    assert found["history_bytes"] == pytest.approx(5 * 10**9)
+    assert found["compute_cu_hours_a_day"] == pytest.approx(12.0)
+
+
+def test_a_key_that_may_not_know_the_consumption_leaves_everything_else_known(world: World) -> None:
+    world.sandbox.faults.add("status", path="/consumption_history", times=None, status=403)
+    world.look()
+    assert not ControlState.objects.filter(unknown_since__isnull=False).exists()
+    assert not MetricSample.objects.filter(name="history_bytes").exists()
