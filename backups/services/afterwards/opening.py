@@ -23,6 +23,7 @@ from backups.domain.people import Actor
 from backups.domain.restore import RestoreKind
 from backups.models import Checklist, ChecklistPoint, OwnedBranch, Project, RestoreRequest, RetrospectiveRecord, Review
 from backups.selectors.policy import policy_in_force
+from backups.services.afterwards.points import close_if_settled
 from backups.services.afterwards.records import lock_checklist, record_after
 
 
@@ -117,6 +118,7 @@ def settle_undone(restore: RestoreRequest, *, by: RestoreRequest, actor: Actor, 
         record_after(checklist, type="afterwards.point_changed", actor=actor, details=settled)
     checklist.next_look_at = None
     checklist.save(update_fields=["next_look_at"])
+    close_if_settled(checklist, actor)
 
 
 def systems_of(project: Project) -> tuple[str, ...]:

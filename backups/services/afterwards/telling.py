@@ -100,8 +100,9 @@ def _subject(kind: SubjectKind, reference: str, project: object) -> Subject:
 
 
 def _owners(checklist: Checklist) -> list[User]:
-    """Who asked for the restore, and who answers for what is kept."""
+    """Who asked for the restore or put it on record, and who answers for what is kept."""
     people = [checklist.kept_owner, checklist.request.requester if checklist.request else None]
+    people += [checklist.record.filed_by] if checklist.record else []
     return [person for person in people if person is not None]
 
 
