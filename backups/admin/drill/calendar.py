@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.urls import reverse
@@ -13,7 +13,7 @@ from backups.admin.drill import words
 from backups.domain.drill import Standing
 from backups.models import Drill, DrillSlot, ProtectedBranch
 
-#: A plan that runs every minute would fill the page; one line says how many there are.
+#: A plan that runs every minute would fill the page.
 MOST_TIMES_A_DAY = 3
 
 
@@ -81,7 +81,7 @@ def month_of(text: str, now: dt.datetime) -> Month:
     """The month that `2026-11` names, else the present one in UTC."""
     today = now.astimezone(dt.UTC).date()
     try:
-        first = dt.date.fromisoformat(f"{text}-01") if text else today.replace(day=1)
+        first = dt.date.fromisoformat(f"{text}-01" if text else f"{today}").replace(day=1)
     except ValueError:
         first = today.replace(day=1)
     if not 2000 <= first.year <= 2100:
@@ -114,16 +114,13 @@ def entries_of_missed(slots: Iterable[DrillSlot]) -> Iterator[Entry]:
     return (Entry(slot.due_at, "Missed", slot.plan.name, "bad") for slot in slots)
 
 
-def entries_to_come(title: str, times: Iterable[dt.datetime], url: str) -> Iterator[Entry]:
-    """A plan's times, at most a few each day; the last of a full day says how many there are."""
-    by_day: dict[dt.date, list[dt.datetime]] = defaultdict(list)
-    for at in times:
-        by_day[at.date()].append(at)
-    for found in by_day.values():
-        if len(found) > MOST_TIMES_A_DAY:
-            yield Entry(found[0], f"Planned {len(found)} times", title, "info", url)
+def entries_to_come(title: str, days: Iterable[Sequence[dt.datetime]], url: str) -> Iterator[Entry]:
+    """A plan's times, day by day; a day with more than a few has one line that says so."""
+    for times in days:
+        if len(times) > MOST_TIMES_A_DAY:
+            yield Entry(times[0], f"Planned more than {MOST_TIMES_A_DAY} times", title, "info", url)
         else:
-            yield from (Entry(at, "Planned", title, "info", url) for at in found)
+            yield from (Entry(at, "Planned", title, "info", url) for at in times)
 
 
 def entries_of_fading(standings: Iterable[tuple[ProtectedBranch, Standing]]) -> Iterator[Entry]:

@@ -34,9 +34,6 @@ from backups.selectors.drill_list import (
 from backups.selectors.project import governed_branches
 from backups.services.drill.schedule import times_after
 
-#: Each 15 minutes for a month; what is planned more often is said to be planned that often, day by day.
-MOST_TIMES_A_MONTH = 3000
-
 
 @dataclass(frozen=True, slots=True)
 class BranchRow:
@@ -118,10 +115,22 @@ def _entries(
     yield from calendar.entries_of_drills(drills_between(month.begins, month.ends))
     yield from calendar.entries_of_missed(missed_between(month.begins, month.ends))
     for plan in plans:
-        begins = max(now, month.begins)
-        times = takewhile(lambda at: at < month.ends, islice(times_after(plan, begins), MOST_TIMES_A_MONTH))
-        yield from calendar.entries_to_come(plan.name, times, reverse("ops:plan", args=[plan.pk]))
+        yield from calendar.entries_to_come(
+            plan.name, _days_ahead(plan, month, now), reverse("ops:plan", args=[plan.pk])
+        )
     yield from calendar.entries_of_fading((row.branch, row.standing) for row in branches)
+
+
+def _days_ahead(plan: DrillPlan, month: calendar.Month, now: dt.datetime) -> Iterator[list[dt.datetime]]:
+    """The plan's times on each day of the month that is not over: a few, and one more where there are more."""
+    most = calendar.MOST_TIMES_A_DAY + 1
+    for day in month.days:
+        begins = dt.datetime.combine(day.date, dt.time(), dt.UTC)
+        ends = begins + dt.timedelta(days=1)
+        if ends > now:
+            # The first second of the day counts too.
+            after = max(now, begins - dt.timedelta(microseconds=1))
+            yield list(takewhile(lambda at, ends=ends: at < ends, islice(times_after(plan, after), most)))  # type: ignore[misc]
 
 
 def _list(request: HttpRequest) -> dict[str, Any]:

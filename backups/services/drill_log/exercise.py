@@ -15,7 +15,7 @@ from backups.models import Drill, Project, ProtectedBranch, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.services.drill_log.governed import GrantedDrill, demand, on_drill, record_drill, text_errors, words_of
 from backups.services.drill_log.telling import tell_signature_wanted
-from backups.services.restore.errors import Refused
+from backups.services.restore.errors import InvalidInput, Refused
 from backups.services.restore.governed import account_of, refusals_recorded, with_roles_of_now
 
 MAX_TITLE_CHARACTERS = 160
@@ -203,6 +203,8 @@ def _fill_times(drill: Drill, ending: Ending) -> None:
         drill.noticed_at = drill.noticed_at or restore.noticed_at
         drill.verified_at = drill.verified_at or restore.closed_at
     if drill.noticed_at and drill.verified_at:
+        if drill.verified_at < drill.noticed_at:
+            raise InvalidInput({"noticed": "The restore was verified before this time."})
         drill.rto_milliseconds = round((drill.verified_at - drill.noticed_at).total_seconds() * 1000)
 
 
@@ -212,6 +214,9 @@ def _ending_errors(ending: Ending, now: dt.datetime) -> dict[str, str]:
     errors |= {field: "This time is in the future." for field, at in times if at is not None and at > now}
     if ending.noticed_at and ending.verified_at and ending.verified_at < ending.noticed_at:
         errors["verified"] = "It can't have been recovered before the damage was noticed."
+    latest = max((at for at in (ending.noticed_at, ending.verified_at) if at is not None), default=ending.ended_at)
+    if latest > ending.ended_at:
+        errors.setdefault("ended", "The exercise can't have ended before that.")
     return errors
 
 

@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
-from backups.domain.drill import DrillOutcome, DrillState
-from backups.models import Drill, LedgerEvent
+from backups.domain.drill import DrillOutcome, DrillState, DrillType
+from backups.models import Drill, LedgerEvent, RestoreRequest
 from backups.selectors.clock import database_now
 from backups.services.drill_log.course import add_note, add_participant, remove_participant
 from backups.services.drill_log.exercise import (
@@ -20,12 +20,14 @@ from backups.services.drill_log.exercise import (
 from backups.services.restore.errors import InvalidInput, Refused
 from tests.factories import project
 from tests.services.drill_log.conftest import ending, exercise
+from tests.support.scenes import Scenes
 
 pytestmark = pytest.mark.django_db
 
 
 def events_of(drill: Drill) -> list[str]:
-    return list(LedgerEvent.objects.filter(target_id=drill.reference).order_by("id").values_list("type", flat=True))
+    events = LedgerEvent.objects.filter(target_id=drill.reference, type__startswith="drill.")
+    return list(events.order_by("id").values_list("type", flat=True))
 
 
 def test_an_exercise_goes_from_planned_to_ended_with_an_event_for_each_change(people, main, planned):
@@ -96,6 +98,7 @@ def test_a_branch_of_another_project_is_refused(people, main):
         ({"ended_at": dt.datetime(2999, 1, 1, tzinfo=dt.UTC)}, "ended"),
         ({"noticed_at": dt.datetime(2026, 1, 2, tzinfo=dt.UTC), "verified_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)},
          "verified"),
+        ({"ended_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}, "ended"),
     ],
 )  # fmt: skip
 def test_an_ending_that_cannot_be_is_refused(people, planned, changes, field):
@@ -167,3 +170,23 @@ def test_the_timeline_holds_no_time_to_come(people, planned):
             text="It will be repaired",
         )
     assert not planned.notes.exists()
+
+
+def test_an_exercise_takes_its_times_from_the_restore_that_was_really_made(people):
+    restore = Scenes(people).completed()
+    main = restore.branch
+    RestoreRequest.objects.filter(pk=restore.pk).update(noticed_at=restore.submitted_at - dt.timedelta(minutes=9))
+    restore.refresh_from_db()
+    wanted = exercise(main, type=DrillType.FULL, restore_request_id=restore.pk)
+    drill = plan_exercise(actor=people.alice.actor, exercise=wanted)
+    too_late = ending(noticed_at=database_now(), verified_at=None, ended_at=database_now())
+    with pytest.raises(InvalidInput, match="verified before this time"):
+        end_exercise(actor=people.alice.actor, drill_id=drill.pk, ending=too_late)
+    drill = end_exercise(
+        actor=people.alice.actor,
+        drill_id=drill.pk,
+        ending=ending(noticed_at=None, verified_at=None, ended_at=database_now()),
+    )
+    assert (drill.noticed_at, drill.approved_at) == (restore.noticed_at, restore.approved_at)
+    assert (drill.submitted_at, drill.verified_at) == (restore.submitted_to_neon_at, restore.closed_at)
+    assert drill.rto_milliseconds == round((restore.closed_at - restore.noticed_at).total_seconds() * 1000)
