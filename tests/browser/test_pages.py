@@ -17,6 +17,7 @@ from backups.admin.words import in_zone
 from backups.models import EnvironmentProposal, LookState, RestoreRequest
 from tests.factories import People, Person
 from tests.support.browser import LAPTOP, PHONE, OpenPage
+from tests.support.drills import ExerciseScene, plan_of
 from tests.support.monitor import monitor_scene
 from tests.support.portal import LivePortal
 from tests.support.scenes import Scenes
@@ -42,6 +43,7 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         "unverified", "unknown_effect", "proposed", "expired",
     )}  # fmt: skip
     look, branch = scenes.look(), scenes.staging_ready()
+    exercise = ExerciseScene(people, branch)
     proposal = EnvironmentProposal.objects.create(branch=branch, label="development", proposed_by=people.erin.user)
     alice, bob, dana, erin = people.alice, people.bob, people.dana, people.erin
     finding, wish = monitor_scene(branch, alice)
@@ -85,6 +87,11 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         ("declare backups", erin, f"/monitor/branches/{branch.pk}/declare/"),
         ("propose backups", alice, f"/monitor/branches/{branch.pk}/propose/"),
         ("plan proposal", bob, f"/monitor/plan-proposals/{wish.pk}/"),
+        ("drill plan", alice, f"/drills/plans/{plan_of(branch).pk}/"),
+        ("canary", alice, f"/branches/{branch.pk}/canary/"),
+        ("attach a file", alice, f"/drills/{exercise.drill.pk}/add/file/"),
+        ("corrective action", erin, f"/actions/{exercise.action.pk}/"),
+        ("a duty", dana, "/readiness/duties/people_reviewed/"),
         ("password", bob, "/password_change/"),
     ]
 
