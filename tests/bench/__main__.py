@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench import checks_bench, drill_bench, idle_bench, monitor_bench, portal_bench, sandbox_bench
+from tests.bench import checks_bench, drill_bench, idle_bench, ledger_bench, monitor_bench, portal_bench, sandbox_bench
 
 BENCHES: tuple[Callable[[], list[dict[str, Any]]], ...] = (
     sandbox_bench.figures,
@@ -15,6 +15,7 @@ BENCHES: tuple[Callable[[], list[dict[str, Any]]], ...] = (
     checks_bench.figures,
     drill_bench.figures,
     monitor_bench.figures,
+    ledger_bench.figures,
     portal_bench.figures,
 )
 

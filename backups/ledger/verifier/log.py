@@ -234,7 +234,7 @@ def parsed_time(text: str) -> Optional[datetime]:
     if not _TIME.fullmatch(text):
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+        return datetime.fromisoformat(text[:-1] + "+00:00")
     except ValueError:
         return None
 

@@ -10,6 +10,8 @@ import datetime as dt
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Max
@@ -35,6 +37,12 @@ BATCH = 4096
 _LATE_SECONDS = 120
 _LOCK = 5_802_105
 _CHUNK = 20_000
+
+
+class _Event(NamedTuple):
+    id: UUID
+    body: str
+    type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +102,7 @@ class Sealer:
         crash_point("seal_before_memory")
         return self._remember(tree, note, events, began)
 
-    def _remember(
-        self, tree: CompactRange, note: str | None, events: Sequence[LedgerEvent], began: dt.datetime
-    ) -> Round:
+    def _remember(self, tree: CompactRange, note: str | None, events: Sequence[_Event], began: dt.datetime) -> Round:
         more = len(events) == BATCH
         if note is None and tree.size != self._tree.size:
             note = LedgerCheckpoint.objects.get(pk=tree.size).note  # another sealer's, which has been checked
@@ -139,13 +145,14 @@ class Sealer:
                 f"The newest checkpoint in the database was not signed by this log's key: {refused} Nothing is signed.",
             ) from None
 
-    def _unsealed(self, *, full: bool) -> list[LedgerEvent]:
-        events = LedgerEvent.objects.filter(leaf__isnull=True).only("id", "body", "type")
+    def _unsealed(self, *, full: bool) -> list[_Event]:
+        events = LedgerEvent.objects.filter(leaf__isnull=True)
         if self._known_from is not None and not full:
             events = events.filter(recorded_at__gt=self._known_from - dt.timedelta(seconds=_LATE_SECONDS))
-        return list(events.order_by("recorded_at", "id")[:BATCH])
+        rows = events.order_by("recorded_at", "id").values_list("id", "body", "type")[:BATCH]
+        return [_Event(*row) for row in rows]
 
-    def _append(self, tree: CompactRange, events: Sequence[LedgerEvent]) -> str:
+    def _append(self, tree: CompactRange, events: Sequence[_Event]) -> str:
         first, nodes = tree.size, []
 
         def completed(level: int, position: int, node: bytes) -> None:
@@ -155,16 +162,23 @@ class Sealer:
         hashes = [leaf_hash(event.body.encode("utf-8")) for event in events]
         for each in hashes:
             tree.append(each, completed)
-        leaves = (
-            LedgerLeaf(index=first + at, event_id=event.pk, hash=each)
-            for at, (event, each) in enumerate(zip(events, hashes, strict=True))
-        )
-        LedgerLeaf.objects.bulk_create(leaves)
+        _insert_leaves(first, [event.id for event in events], hashes)
         LedgerNode.objects.bulk_create(nodes)
         crash_point("seal_before_checkpoint")
         note = self.keys.current().checkpoint(size=tree.size, root=tree.root())
         LedgerCheckpoint.objects.create(size=tree.size, root=tree.root(), note=note)
         return note
+
+
+def _insert_leaves(first: int, ids: list[UUID], hashes: list[bytes]) -> None:
+    """One statement for all of them: a backlog is sealed several times as fast as row by row."""
+    places = list(range(first, first + len(ids)))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO backups_ledgerleaf (index, event_id, hash) "
+            "SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::bytea[])",
+            [places, ids, hashes],
+        )
 
 
 def newest_note() -> Checkpoint | None:
