@@ -11,7 +11,7 @@ from backups.domain.people import Actor
 from backups.models import ProjectWatch
 from backups.selectors.clock import database_now
 from backups.services.monitor.claim import lock_watch
-from backups.services.monitor.controls.registry import BRANCH_CONTROLS, OUTSIDE, PROJECT_CONTROLS
+from backups.services.monitor.controls.registry import BRANCH_CONTROLS, OUTSIDE, PROJECT_CONTROLS, RESTORABLE
 from backups.services.monitor.controls.shapes import verdict_of
 from backups.services.monitor.explanations import Explanations
 from backups.services.monitor.facts import NeonFacts
@@ -92,9 +92,12 @@ def _answers(scene: Scene) -> tuple[list[Answer], Compared | None]:
 
 
 def _of_branches(scene: Scene) -> Iterator[Answer]:
+    """Of a branch that Neon does not have, only that is said."""
     for branch in scene.branches:
+        is_gone = scene.facts.branches.is_told and scene.facts.branch(branch.neon_branch_id) is None
         for control in BRANCH_CONTROLS:
-            verdict = verdict_of(control.name, control.look, scene, branch)
+            asks = control.name == RESTORABLE or not is_gone
+            verdict = verdict_of(control.name, control.look, scene, branch) if asks else []
             yield Answer(control.name, verdict, branch.pk)
 
 

@@ -154,6 +154,8 @@ def test_a_deleted_branch_is_reported(world: World) -> None:
     (finding,) = found(world, C.DELETED_OUTSIDE)
     assert (finding.subject, finding.severity) == (child["id"], "warning"), "staging weighs less"
     assert C.BRANCH_MISSING not in world.open()
+    others = Finding.objects.filter(branch=finding.branch, closed_at__isnull=True).exclude(pk=finding.pk)
+    assert not others.exists(), "of a branch that is gone nothing else is said"
 
 
 def test_a_kept_state_that_is_deleted_by_hand_is_reported(world: World) -> None:

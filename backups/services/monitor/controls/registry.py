@@ -21,6 +21,8 @@ from backups.services.monitor.controls.shapes import BranchControl, PortalContro
 OUTSIDE = "outside"
 #: Whether Neon answers at all.
 NEON = "neon"
+#: Whether the branch is there at all, among others.
+RESTORABLE = "restorable"
 #: What cannot be told, as a finding of its own (see findings.py).
 UNKNOWN = "unknown"
 
@@ -37,7 +39,7 @@ PROJECT_CONTROLS: tuple[ProjectControl, ...] = (
     ProjectControl("storage", "Storage grows as usual", storage.growth),
 )
 BRANCH_CONTROLS: tuple[BranchControl, ...] = (
-    BranchControl("restorable", "Can be restored in place", branch.restorable),
+    BranchControl(RESTORABLE, "Can be restored in place", branch.restorable),
     BranchControl("history", "Far enough back in time", history.window),
     BranchControl("schedule", "Backup schedule as declared", schedule.as_declared),
     BranchControl("snapshot", "Newest scheduled snapshot in time", schedule.newest_scheduled),
