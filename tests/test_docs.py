@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 from django.conf import settings
 from django.core.management import get_commands
+from django.urls import resolve
 
 ROOT = Path(settings.BASE_DIR)
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -53,6 +54,14 @@ def test_targets_of_make_exist(page):
     named = {first or second for first, second in _MAKE.findall(page.read_text(encoding="utf-8"))}
 
     assert named - targets == set()
+
+
+def test_addresses_that_procedures_name_are_pages():
+    text = (ROOT / "docs/procedures.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(/[a-z][a-z/-]*/)`", text))
+
+    assert len(named) >= 4
+    assert {address: resolve(address).url_name for address in named}
 
 
 def test_every_decision_is_in_the_index():
