@@ -27,7 +27,7 @@ from backups.services.corrective_action import reference_of
 from backups.services.duties import refusal_of_word, say_done
 from backups.services.restore.errors import InvalidInput, Refused
 from backups.services.runbook.render import as_html
-from backups.services.runbook.write import file_name, make_runbook, note_copy
+from backups.services.runbook.write import file_name, make_runbook, note_read
 
 _STATE = {
     Readiness.READY: ("Ready", "good"),
@@ -119,7 +119,7 @@ def runbook(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     made = make_runbook(project)
     content = as_html(made.runbook).encode()
     if request.method == "GET":
-        note_copy(actor=actor, made=made, content=content, type="runbook.read")
+        note_read(actor=actor, made=made, content=content)
     response = HttpResponse(content, content_type="text/html; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{file_name(project)}"'
     response.headers["Content-Security-Policy"] = _RUNBOOK_POLICY

@@ -6,13 +6,12 @@ import getpass
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from backups.domain.people import command_actor
 from backups.models import Project
 from backups.services.runbook.render import as_html, as_text
-from backups.services.runbook.write import file_name, make_runbook, write_runbook
+from backups.services.runbook.write import kept_path, make_runbook, write_runbook
 
 
 class Command(BaseCommand):
@@ -35,10 +34,11 @@ class Command(BaseCommand):
         if options["output"]:
             self._write(_only(projects), Path(options["output"]))
             return
-        if not settings.RUNBOOK_DIR:
-            raise CommandError("RUNBOOK_DIR is not set. Set it, or say where with --output. Nothing was written.")
         for project in projects:
-            self._write(project, Path(settings.RUNBOOK_DIR) / file_name(project))
+            path = kept_path(project)
+            if path is None:
+                raise CommandError("RUNBOOK_DIR is not set. Set it, or say where with --output. Nothing was written.")
+            self._write(project, path)
 
     def _write(self, project: Project, path: Path) -> None:
         try:

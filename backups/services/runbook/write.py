@@ -59,25 +59,24 @@ def write_runbook(*, actor: Actor, project: Project, path: Path) -> MadeRunbook:
     made = make_runbook(project)
     content = as_html(made.runbook).encode()
     _replace(path, content)
-    note_copy(actor=actor, made=made, content=content, type="runbook.written")
+    is_kept = kept_path(project) in (None, path)
+    _note(actor=actor, made=made, content=content, type="runbook.written", is_kept=is_kept)
     return made
 
 
-def note_copy(*, actor: Actor, made: MadeRunbook, content: bytes, type: str) -> None:
-    """A copy of it exists outside the database now."""
+def note_read(*, actor: Actor, made: MadeRunbook, content: bytes) -> None:
+    """Somebody took a copy from the page."""
+    _note(actor=actor, made=made, content=content, type="runbook.read", is_kept=not settings.RUNBOOK_DIR)
+
+
+def _note(*, actor: Actor, made: MadeRunbook, content: bytes, type: str, is_kept: bool) -> None:
+    """A copy of it exists outside the database now. `is_kept`: it is the one that the portal answers for; a copy taken
+    elsewhere must not keep the worker from renewing that one."""
     digest = "sha256:" + hashlib.sha256(content).hexdigest()
     written = type == "runbook.written"
     with transaction.atomic():
-        RunbookCopy.objects.update_or_create(
-            project=made.project,
-            defaults={
-                "written_at": database_now(),
-                "setup_sha256": made.setup_sha256,
-                "content_sha256": digest,
-                "problem": "",
-                "problem_since": None,
-            },
-        )
+        if is_kept:
+            _keep(made, digest)
         details: dict[str, Detail] = {"file_sha256": digest}
         if written:
             details |= {"setup_sha256": made.setup_sha256, "bytes": len(content)}
@@ -88,6 +87,24 @@ def note_copy(*, actor: Actor, made: MadeRunbook, content: bytes, type: str) -> 
             details=details,
             sandbox=made.project.is_sandbox,
         )
+
+
+def _keep(made: MadeRunbook, digest: str) -> None:
+    RunbookCopy.objects.update_or_create(
+        project=made.project,
+        defaults={
+            "written_at": database_now(),
+            "setup_sha256": made.setup_sha256,
+            "content_sha256": digest,
+            "problem": "",
+            "problem_since": None,
+        },
+    )
+
+
+def kept_path(project: Project) -> Path | None:
+    """Where the worker keeps the project's runbook; None when no directory is set."""
+    return Path(settings.RUNBOOK_DIR) / file_name(project) if settings.RUNBOOK_DIR else None
 
 
 def file_name(project: Project) -> str:
@@ -101,22 +118,22 @@ def _setup(project: Project) -> Setup:
 
 
 def _write_when_due(project: Project, now: dt.datetime) -> bool:
-    copy = RunbookCopy.objects.filter(project=project).first()
-    if copy is not None and not _is_due(copy, _setup(project).sha256, now):
+    path, copy = kept_path(project), RunbookCopy.objects.filter(project=project).first()
+    if path is None or (copy is not None and not _is_due(copy, path, _setup(project).sha256, now)):
         return False
     try:
-        write_runbook(actor=the_worker(), project=project, path=Path(settings.RUNBOOK_DIR) / file_name(project))
+        write_runbook(actor=the_worker(), project=project, path=path)
     except OSError as error:
         _note_problem(project, error, now)
         return False
     return True
 
 
-def _is_due(copy: RunbookCopy, setup_sha256: str, now: dt.datetime) -> bool:
+def _is_due(copy: RunbookCopy, path: Path, setup_sha256: str, now: dt.datetime) -> bool:
     if copy.problem and copy.problem_since is not None and now - copy.problem_since < _RETRY_AFTER:
         return False
     stale = copy.written_at is None or now - copy.written_at >= FRESH_FOR
-    return stale or bool(copy.problem) or copy.setup_sha256 != setup_sha256
+    return stale or bool(copy.problem) or copy.setup_sha256 != setup_sha256 or not os.path.exists(path)
 
 
 def _note_problem(project: Project, error: OSError, now: dt.datetime) -> None:

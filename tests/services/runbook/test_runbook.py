@@ -15,7 +15,7 @@ from backups.models import LedgerEvent, Project, RunbookCopy
 from backups.selectors.clock import database_now
 from backups.services.runbook import write
 from backups.services.runbook.render import as_html, as_text
-from backups.services.runbook.write import file_name, make_runbook, write_due_runbooks
+from backups.services.runbook.write import file_name, make_runbook, note_read, write_due_runbooks
 from tests.factories import branch, person, project
 from tests.support.drills import automatic_drill
 
@@ -96,6 +96,20 @@ def test_it_is_written_once_a_week_and_after_each_change_of_set_up(directory, ma
     assert write_due_runbooks() == 1
     assert oct(path.stat().st_mode & 0o777) == "0o640"
     assert [each.name for each in directory.iterdir()] == [path.name]
+
+
+def test_a_copy_taken_elsewhere_does_not_stand_for_the_one_that_is_kept(directory, main, people, tmp_path):
+    path = directory / file_name(main.project)
+    assert write_due_runbooks() == 1
+    person("frank", Role.MANAGER)
+    call_command("runbook", output=str(tmp_path / "elsewhere.html"), stdout=StringIO())
+    made = make_runbook(main.project)
+    note_read(actor=people.dana.actor, made=made, content=b"taken")
+    assert "Frank" not in path.read_text()
+    assert write_due_runbooks() == 1
+    assert "Frank" in path.read_text()
+    path.unlink()
+    assert write_due_runbooks() == 1, "somebody removed it"
 
 
 def test_a_directory_that_cannot_be_written_is_said_once_and_tried_again(directory, main, monkeypatch):
