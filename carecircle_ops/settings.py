@@ -155,7 +155,7 @@ SECURE_CSP: dict[str, list[str]] = {
 
 # After .env is loaded, and not before.
 from carecircle_ops.settings_ledger import *  # noqa: E402, F403
-from carecircle_ops.settings_ledger import SEALER_COMMANDS  # noqa: E402
+from carecircle_ops.settings_ledger import SEALER_COMMANDS, sealers_database_url  # noqa: E402
 
 # --- The database ---------------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ def _database_url() -> str:
     if running in OWNER_COMMANDS and MIGRATE_DATABASE_URL:
         return MIGRATE_DATABASE_URL
     if running in SEALER_COMMANDS:
-        return _needed("LEDGER_DATABASE_URL", for_tooling="postgres://nobody@127.0.0.1:1/none")
+        return sealers_database_url()
     return _needed("DATABASE_URL", for_tooling="postgres://nobody@127.0.0.1:1/none")
 
 
@@ -294,8 +294,7 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.notification.clocks.warn_of_clocks": _SLOWER,
     "backups.services.notification.summaries.send_summaries": _SLOWER,
     "backups.services.notification.heartbeat.send_heartbeats": _SLOWER,
-    "backups.services.sealing.watch.record_heartbeat_event": _SLOWER,
-    "backups.services.sealing.watch.tell_of_refusals": _SLOWER,
+    "backups.services.sealing.watch.watch_the_seal": _SLOWER,
 }
 
 TASK_TIMEOUT_SECONDS = int(number("TASK_TIMEOUT_SECONDS", 45))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from carecircle_ops.environment import forget, number, optional, switch, words
+from carecircle_ops.environment import forget, number, optional, refusal, switch, words
 
 _STATE_DIR = Path(__file__).resolve().parent.parent / "var"
 
@@ -14,6 +14,15 @@ _STATE_DIR = Path(__file__).resolve().parent.parent / "var"
 SEALER_COMMANDS = {"run_sealer", "set_up_ledger", "rotate_ledger_key", "adopt_ledger_state"}
 if not (SEALER_COMMANDS | {"run_worker", "setup_roles"}) & set(sys.argv[1:2]):
     forget("LEDGER_KEY", "LEDGER_DATABASE_URL")
+
+
+def sealers_database_url() -> str:
+    """The address for the sealer's own commands, which run under no other role."""
+    url = optional("LEDGER_DATABASE_URL")
+    if not url:
+        raise refusal("LEDGER_DATABASE_URL is not set: the sealer has a database role of its own.")
+    return url
+
 
 # The name of the log, written into every checkpoint, such as ops.example.org/audit/2026. Without it nothing is sealed.
 LEDGER_ORIGIN = optional("LEDGER_ORIGIN")

@@ -27,6 +27,10 @@ class Variable:
     default: str | None
 
 
+#: The key is read by the sealer's own process, and the settings only forget it.
+READ_BY_THE_SEALER = {"LEDGER_KEY": Variable(required=False, default="")}
+
+
 def read_by_the_settings() -> dict[str, Variable]:
     files = sorted((ROOT / "carecircle_ops").glob("settings*.py"))
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
@@ -37,7 +41,7 @@ def read_by_the_settings() -> dict[str, Variable]:
             variable = Variable(reader in _REQUIRED, shown_default(call))
             # Where a name is read twice the first reading has the default.
             found.setdefault(str(call.args[0].value), variable)
-    return found
+    return found | READ_BY_THE_SEALER
 
 
 def shown_default(call: ast.Call) -> str | None:

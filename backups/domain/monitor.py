@@ -72,6 +72,7 @@ class FindingCode(StrEnum):
     DAILY_COPY_OVERDUE = "daily_copy_overdue"
     WORKER_LATE = "worker_late"
     MESSAGES_UNDELIVERED = "messages_undelivered"
+    LEDGER_UNSEALED = "ledger_unsealed"
     RESTORED_OUTSIDE = "restored_outside"
     DELETED_OUTSIDE = "deleted_outside"
     SNAPSHOT_DELETED_OUTSIDE = "snapshot_deleted_outside"
@@ -146,6 +147,8 @@ _ROWS: tuple[FindingKind, ...] = (
                 "before-risky-work-a-safety-copy", (_E,)),
     FindingKind(_C.WORKER_LATE, "The worker is not running", _CRITICAL, "the-worker-is-not-running", (_A, _E)),
     FindingKind(_C.MESSAGES_UNDELIVERED, "Messages don't arrive", _WARNING, "messages-dont-arrive", (_A,)),
+    FindingKind(_C.LEDGER_UNSEALED, "The ledger is not sealed, or not kept elsewhere", _CRITICAL,
+                "the-approvals-are-not-sealed", (_A, _E)),
     FindingKind(_C.RESTORED_OUTSIDE, "A restore was made outside the portal", _CRITICAL, _OUTSIDE, (_M, _E), False),
     FindingKind(_C.DELETED_OUTSIDE, "A branch was deleted outside the portal", _CRITICAL, _OUTSIDE, (_M, _E), False),
     FindingKind(_C.SNAPSHOT_DELETED_OUTSIDE, "A snapshot was deleted outside the portal", _WARNING, _OUTSIDE,

@@ -13,13 +13,13 @@ from django.db import transaction
 
 from backups.ledger.signer import read_signer
 from backups.ledger.verifier.notes import NoteRefused, parse_verifier_keys, trusted_checkpoint, verified_by
-from backups.models import AnchorReceipt, LedgerCheckpoint, LedgerEvent, SealerRefusal
+from backups.models import AnchorReceipt, Heartbeat, LedgerCheckpoint, LedgerEvent, SealerRefusal
 from backups.services.sealing.errors import KeyUnusable, SealRefused
 from backups.services.sealing.keys import make_missing_key, open_key_ring
 from backups.services.sealing.loop import SealerLoop, record_refusal_to_seal
 from backups.services.sealing.memory import Memory
 from backups.services.sealing.sealer import Sealer
-from backups.services.sealing.watch import record_heartbeat_event, seal_findings
+from backups.services.sealing.watch import record_heartbeat_event, seal_findings, watch_the_seal
 from tests.ledger.sample_log import ORIGIN
 from tests.support.sealing import SealedPortal, comment
 
@@ -145,6 +145,21 @@ def test_a_heartbeat_is_written_when_it_is_time(portal: SealedPortal, settings: 
     assert second.members["data"]["since"] == first.members["rec"]
     settings.LEDGER_ORIGIN = ""
     assert not record_heartbeat_event()
+
+
+def test_a_watcher_outside_learns_how_the_seal_does(portal: SealedPortal, settings: Any):
+    watch_the_seal()
+    assert not Heartbeat.objects.exists(), "no sealer, no sign of life"
+    comment()
+    portal.seal()
+    watch_the_seal()
+    assert Heartbeat.objects.get(control="ledger").went_well
+    with portal.as_sealer():
+        record_refusal_to_seal(SealRefused("set_back", "It was set back."))
+    watch_the_seal()
+    assert not Heartbeat.objects.get(control="ledger").went_well
+    assert LedgerEvent.objects.filter(type="system.heartbeat").count() == 1
+    assert LedgerEvent.objects.filter(type="ledger.refused").count() == 1
 
 
 def test_it_says_loudly_what_is_missing(portal: SealedPortal, settings: Any):

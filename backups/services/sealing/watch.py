@@ -11,18 +11,20 @@ from django.db import connection, transaction
 
 from backups.domain.ledger import Target
 from backups.domain.monitor import Severity
-from backups.domain.notification import Subject, SubjectKind, Topic
+from backups.domain.notification import Control, Subject, SubjectKind, Topic
 from backups.domain.people import SYSTEM, Role
 from backups.models.ledger import LedgerEvent
-from backups.models.sealing import SealerRefusal
+from backups.models.sealing import SealerHeartbeat, SealerRefusal
 from backups.selectors.clock import database_now
-from backups.selectors.sealing import newest_receipt
+from backups.selectors.sealing import newest_receipt, open_refusals
 from backups.services.ledger import record_event
 from backups.services.notification.alert import alert
+from backups.services.notification.heartbeat import beat
 
 logger = logging.getLogger(__name__)
 
 _LOCK = 5_802_106
+_SILENCE_SECONDS = 30
 
 
 def seal_findings() -> list[str]:
@@ -54,8 +56,19 @@ def say_at_start_what_is_unsealed() -> None:
         logger.warning("%s", finding)
 
 
+def watch_the_seal() -> None:
+    """A duty of the worker, where the ledger is sealed."""
+    if not settings.LEDGER_ORIGIN:
+        return
+    record_heartbeat_event()
+    tell_of_refusals()
+    newest = SealerHeartbeat.objects.order_by("-beat_at").first()
+    if newest is not None and database_now() - newest.beat_at < dt.timedelta(seconds=_SILENCE_SECONDS):
+        beat(Control.LEDGER, well=not newest.problem and not open_refusals().exists())
+
+
 def record_heartbeat_event() -> bool:
-    """A duty of the worker: one event every LEDGER_BEAT_SECONDS, so that silence shows. Whether it wrote one."""
+    """One event every LEDGER_BEAT_SECONDS, so that silence shows. Whether it wrote one."""
     if not settings.LEDGER_ORIGIN:
         return False
     with transaction.atomic():
@@ -77,7 +90,7 @@ def record_heartbeat_event() -> bool:
 
 
 def tell_of_refusals() -> int:
-    """A duty of the worker: people and the ledger learn of each refusal of the sealer, and of its end."""
+    """People and the ledger learn of each refusal of the sealer, and of its end."""
     told = 0
     for refusal in SealerRefusal.objects.order_by("pk"):
         told += _tell_once(refusal, "ledger.refused")

@@ -9,6 +9,7 @@ from backups.services.monitor.controls import (
     computes,
     drills,
     history,
+    ledger,
     leftovers,
     neon,
     portal,
@@ -50,6 +51,7 @@ BRANCH_CONTROLS: tuple[BranchControl, ...] = (
 PORTAL_CONTROLS: tuple[PortalControl, ...] = (
     PortalControl("worker", "The worker runs", portal.worker),
     PortalControl("messages", "Messages arrive", portal.messages),
+    PortalControl("ledger", "The ledger is sealed and anchored", ledger.sealed),
 )
 #: Name of each control and its title.
 TITLES: dict[str, str] = {

@@ -1,0 +1,65 @@
+"""The ledger's seal: are events sealed, and kept where whoever owns the database cannot reach them?"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from django.conf import settings
+
+from backups.domain.monitor import FindingCode, Observation, Severity
+from backups.selectors.sealing import oldest_unsealed, open_refusals, unanchored_since
+
+#: An event waits a second for the seal; a minute is no accident.
+_UNSEALED_SECONDS = 60
+_SPARE_SECONDS = 120
+
+
+def sealed(now: dt.datetime) -> Sequence[Observation]:
+    """Nothing is said of an installation without a sealer: that is its administrator's choice, told at the start."""
+    if not settings.LEDGER_ORIGIN:
+        return []
+    return [*_refused(), *_unsealed(now), *_unanchored(now), *_anchored_here()]
+
+
+def _refused() -> Iterator[Observation]:
+    for refusal in open_refusals():
+        yield _found(f"refusal {refusal.code}", refusal.sentence, Severity.CRITICAL, {"code": refusal.code})
+
+
+def _unsealed(now: dt.datetime) -> Iterator[Observation]:
+    since = oldest_unsealed(now=now)
+    if since is not None and now - since > dt.timedelta(seconds=_UNSEALED_SECONDS):
+        minutes = (now - since).total_seconds() / 60
+        sentence = f"Events have not been sealed for {minutes:.0f} min: approved restores will not start."
+        yield _found("seal", sentence, Severity.CRITICAL, {"unsealed_minutes": round(minutes)})
+
+
+def _unanchored(now: dt.datetime) -> Iterator[Observation]:
+    since = unanchored_since()
+    longest = settings.LEDGER_ANCHOR_SECONDS + _SPARE_SECONDS
+    if since is not None and now - since > dt.timedelta(seconds=longest):
+        minutes = (now - since).total_seconds() / 60
+        sentence = f"No anchor has taken a checkpoint for {minutes:.0f} min. Is LEDGER_ANCHOR_DIRS writable?"
+        yield _found("anchor", sentence, Severity.CRITICAL, {"unanchored_minutes": round(minutes)})
+
+
+def _anchored_here() -> Iterator[Observation]:
+    for path in settings.LEDGER_ANCHOR_DIRS:
+        if _on_this_disk(Path(path)):
+            sentence = f"The anchor {path} lies on this host's disk: whoever owns the host can change both."
+            yield _found(f"anchor {path}", sentence, Severity.NOTICE, {})
+
+
+def _found(subject: str, sentence: str, severity: Severity, evidence: dict[str, str | int]) -> Observation:
+    return Observation(
+        code=FindingCode.LEDGER_UNSEALED, subject=subject, sentence=sentence, evidence=evidence, severity=severity
+    )
+
+
+def _on_this_disk(path: Path) -> bool:
+    try:
+        return path.stat().st_dev == Path("/").stat().st_dev
+    except OSError:
+        return False

@@ -1,0 +1,58 @@
+"""The monitor says when the ledger is not sealed or not kept elsewhere, and is silent when all is well."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from backups.domain.monitor import Severity
+from backups.models import AnchorReceipt, LedgerEvent
+from backups.selectors.clock import database_now
+from backups.services.monitor.controls.ledger import sealed
+from backups.services.sealing.errors import SealRefused
+from backups.services.sealing.loop import record_refusal_to_seal
+from tests.support.sealing import SealedPortal, comment
+
+
+def said(after: dt.timedelta = dt.timedelta(0)) -> list[tuple[str, str | None]]:
+    return [(found.subject, found.severity) for found in sealed(database_now() + after)]
+
+
+def test_all_is_well(portal: SealedPortal):
+    assert said() == []
+    comment()
+    portal.seal()
+    assert said(dt.timedelta(hours=1)) == []
+
+
+def test_events_wait_for_the_seal(portal: SealedPortal):
+    comment()
+    assert said() == []
+    assert said(dt.timedelta(minutes=3)) == [("seal", Severity.CRITICAL)]
+
+
+def test_checkpoints_wait_for_an_anchor(portal: SealedPortal):
+    comment()
+    portal.anchor.path.rmdir()
+    portal.seal()
+    assert not AnchorReceipt.objects.exists()
+    assert said(dt.timedelta(minutes=6)) == []
+    assert said(dt.timedelta(minutes=9)) == [("anchor", Severity.CRITICAL)]
+
+
+def test_the_sealer_refuses(portal: SealedPortal):
+    with portal.as_sealer():
+        record_refusal_to_seal(SealRefused("set_back", "It was set back."))
+    assert said() == [("refusal set_back", Severity.CRITICAL)]
+
+
+def test_an_anchor_on_the_same_disk_is_a_notice(portal: SealedPortal, settings: Any):
+    settings.LEDGER_ANCHOR_DIRS = ["/", "/nowhere"]
+    assert said() == [("anchor /", Severity.NOTICE)]
+
+
+def test_an_installation_without_a_sealer_is_its_administrators_choice(portal: SealedPortal, settings: Any):
+    comment()
+    settings.LEDGER_ORIGIN = ""
+    assert said(dt.timedelta(hours=1)) == []
+    assert LedgerEvent.objects.exists()
