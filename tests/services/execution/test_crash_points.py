@@ -49,9 +49,11 @@ KILLABLE = {
 
 
 def named_in_the_source() -> set[str]:
-    """The first argument of every call of crash_point in the product."""
+    """The first argument of every call of crash_point in the worker's runs; the sealer's are tried by its own tests."""
     found = set()
-    for path in (Path(django_settings.BASE_DIR) / "backups").rglob("*.py"):
+    services = Path(django_settings.BASE_DIR) / "backups" / "services"
+    sealer = services / "sealing"
+    for path in (each for each in services.rglob("*.py") if sealer not in each.parents):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "crash_point":
                 assert isinstance(node.args[0], ast.Constant), f"{path}: a crash point is named by a literal"
