@@ -22,6 +22,7 @@ from backups.services.execution.intents import Applied, Change, Refused, Waiting
 from backups.services.execution.lookups import branch_exists, look_up_deleted
 from backups.services.execution.own_copies import is_of_order
 from backups.services.execution.results import Again, Finished, NoEffect, StepResult
+from backups.services.execution.seal import deletion_waits_for_seal
 from backups.services.execution.waits import polling_pauses
 from backups.services.look import record_look
 from backups.services.observed_facts import one_line
@@ -38,7 +39,14 @@ def remove(context: StepContext) -> StepResult:
     waits_for = governing_requests(owned.project).first()
     if waits_for is not None:
         return Again(after_seconds=_YIELD_SECONDS, waiting_for=f"{waits_for.reference}, which restores production")
-    return remove_owned(context, owned)
+    return _waits_for_seal(owned) or remove_owned(context, owned)
+
+
+def _waits_for_seal(owned: OwnedBranch) -> Again | None:
+    """Where two people agreed on it; what goes because its time is over has nobody's agreement to seal."""
+    if owned.safety_copy is not None:
+        return deletion_waits_for_seal(kind="safety_copy", target_id=str(owned.safety_copy))
+    return deletion_waits_for_seal(kind="branch", target_id=owned.neon_branch_id or str(owned.pk))
 
 
 def remove_owned(context: StepContext, owned: OwnedBranch) -> StepResult:

@@ -15,6 +15,7 @@ from backups.services.execution.events import record_run
 from backups.services.execution.intents import Absent, Applied, Change, Found, LookUp, Refused, Waiting, with_intent
 from backups.services.execution.results import Again, Finished, NoEffect, StepResult
 from backups.services.execution.safety_copy_steps import copy_of
+from backups.services.execution.seal import deletion_waits_for_seal
 from backups.services.observed_facts import one_line
 from backups.services.safety_copy.records import copy_is_gone, copy_was_left
 
@@ -29,6 +30,9 @@ def remove(context: StepContext) -> StepResult:
     waits_for = governing_requests(context.execution.project).first()
     if waits_for is not None:
         return Again(after_seconds=_YIELD_SECONDS, waiting_for=f"{waits_for.reference}, which restores production")
+    unsealed = deletion_waits_for_seal(kind="safety_copy", target_id=str(copy))
+    if unsealed is not None:
+        return unsealed
     found = _find(context, copy)
     if found is None:
         return _gone(copy, "found_gone")

@@ -34,6 +34,8 @@ _POLL_SECONDS = 0.015
 _AGAIN_SECONDS = 0.5
 _FROZEN_AGAIN_SECONDS = 5.0
 
+_AGREED_DELETION = ("removal.asked", "removal.confirmed")
+
 WAITING_FOR_SEAL = "the approvals to be sealed, and kept outside of the database"
 WAITING_FOR_PERSON = "a person: the approvals are not sealed. A manager can let it go on without, or somebody mends it"
 FROZEN = "the ledger: the sealer refuses to sign"
@@ -47,6 +49,18 @@ def wait_for_seal(context: StepContext) -> Again | None:
     if request.state != RequestState.APPROVED:
         return None  # an order went out before, so the approvals were sealed then
     return _frozen(request) or _unsealed(context)
+
+
+def deletion_waits_for_seal(*, kind: str, target_id: str) -> Again | None:
+    """The same for deleting what is kept, on which two people agreed. It has no haste, so nobody can waive it."""
+    if not settings.SEAL_BEFORE_ACT:
+        return None
+    agreed = LedgerEvent.objects.filter(target_kind=kind, target_id=target_id, type__in=_AGREED_DELETION)
+    if not unsealed_among(agreed.values_list("pk", flat=True)):
+        return None
+    _wake_sealer()
+    sentence = "That two people agreed is not sealed yet. Nothing was sent to Neon."
+    return Again(after_seconds=_FROZEN_AGAIN_SECONDS, waiting_for=WAITING_FOR_SEAL, sentence=sentence)
 
 
 def _frozen(request: RestoreRequest) -> Again | None:

@@ -18,6 +18,8 @@ from backups.services.afterwards.removal import (
     drop_removal,
 )
 from backups.services.dispose import dispose_due_branches
+from backups.services.execution import seal
+from backups.services.execution.advance import advance
 from backups.services.neon_access import client_for
 from backups.services.restore.draft import draft_undo
 from backups.services.restore.errors import InvalidInput, Refused
@@ -147,6 +149,26 @@ def test_inside_its_retention_it_takes_two_people(
     copy.refresh_from_db()
     assert copy.state == CopyState.GONE
     assert [events(f"removal.{act}") for act in ("asked", "confirmed")] == [1, 1]
+
+
+@pytest.mark.parametrize("kind", list(CopyKind))
+def test_what_two_people_agreed_on_waits_for_its_seal(
+    sandbox: RunningSandbox, branch: ProtectedBranch, people: People, kind: CopyKind, settings, monkeypatch
+) -> None:
+    copy = made(asked(people, branch, kind))
+    removal = ask_removal_of_copy(actor=people.alice.actor, safety_copy_id=copy.pk, reason="The migration is done.")
+    confirm_removal(actor=people.bob.actor, removal_id=removal.pk)
+    settings.SEAL_BEFORE_ACT = True
+    PRUNE[kind]()
+    run = removal_run(kind)
+    advance(run.pk)
+    run.refresh_from_db()
+    assert run.waiting_for == seal.WAITING_FOR_SEAL
+    assert copy.name in names_at_neon(copy)
+    Execution.objects.filter(pk=run.pk).update(next_attempt_at=None)
+    monkeypatch.setattr(seal, "unsealed_among", lambda events: set())
+    run_to_end(run)
+    assert copy.name not in names_at_neon(copy)
 
 
 def test_the_database_wants_two_people_too(branch: ProtectedBranch, people: People) -> None:
