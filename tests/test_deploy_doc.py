@@ -17,7 +17,11 @@ DEPLOY = ROOT / "docs" / "deploy"
 _READERS = {"optional", "required", "number", "switch", "words", "_needed"}
 _REQUIRED = {"required", "_needed"}
 _ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+?) \| (.+?) \| (yes|no) \|$", re.MULTILINE)
-UNITS = ["carecircle-ops-web.service", "carecircle-ops-worker.service"]
+UNITS = {
+    "carecircle-ops-web.service": "carecircle-ops",
+    "carecircle-ops-worker.service": "carecircle-ops",
+    "carecircle-ops-sealer.service": "carecircle-sealer",
+}
 
 
 @dataclass(frozen=True)
@@ -121,14 +125,23 @@ def test_the_worker_is_let_finish_its_tasks_before_systemd_kills_it():
     assert (worker["KillMode"], worker["Restart"]) == ("mixed", "always")
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", sorted(UNITS))
 def test_units_can_write_nowhere_and_gain_nothing(name):
     directives = unit(name)
 
     assert directives["ProtectSystem"] == "strict"
     assert directives["CapabilityBoundingSet"] == ""
     assert directives["NoNewPrivileges"] == "yes"
-    assert directives["User"] == "carecircle-ops"
+    assert directives["User"] == UNITS[name]
+
+
+def test_the_sealers_secrets_are_in_no_file_that_others_are_given():
+    example = (DEPLOY / "ops.env.example").read_text(encoding="utf-8")
+    assert "LEDGER_KEY" not in example
+    assert "LEDGER_DATABASE_URL" not in example
+    for name in ("carecircle-ops-web.service", "carecircle-ops-worker.service"):
+        assert "sealer.env" not in (DEPLOY / name).read_text(encoding="utf-8")
+    assert "sealer.env" in (DEPLOY / "carecircle-ops-sealer.service").read_text(encoding="utf-8")
 
 
 def test_nginx_waits_longer_than_gunicorn_and_keeps_no_header_of_the_caller():

@@ -323,6 +323,7 @@ def test_an_anchor_never_takes_a_second_truth(portal: SealedPortal):
     with pytest.raises(FileExistsError):
         anchors._write_once(portal.anchor.path / reference, other.note)
     assert portal.anchor.newest() == truth
+    assert (portal.anchor.path / reference).stat().st_mode & 0o777 == 0o444
     assert [file.name for file in portal.anchor.path.rglob("*") if file.is_file()] == [reference.partition("/")[2]]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -69,6 +70,7 @@ class DirectoryAnchor:
         month = self.path / f"{at:%Y-%m}"
         if not month.is_dir():
             month.mkdir(exist_ok=True)
+            _readable(month, 0o755)
             sync_directory(self.path)
         file = month / f"{at:%Y%m%dT%H%M%SZ}-{checkpoint.size:012d}{_SUFFIX}"
         _write_once(file, checkpoint.note)
@@ -103,11 +105,18 @@ def _write_once(file: Path, note: str) -> None:
         opened.write(note)
         opened.flush()
         os.fsync(opened.fileno())
+    _readable(beside, 0o444)
     try:
         os.link(beside, file)
     finally:
         beside.unlink()
     sync_directory(file.parent)
+
+
+def _readable(path: Path, mode: int) -> None:
+    """Checkpoints are no secret, whatever the process's umask; who may read them is up to the directory above."""
+    with suppress(OSError):  # some stores know no modes
+        path.chmod(mode)
 
 
 def configured_anchors() -> list[Anchor]:
