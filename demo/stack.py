@@ -89,7 +89,8 @@ def running(
 
 
 def _environment(state: Path, web_port: int) -> dict[str, str]:
-    (state / "mail").mkdir(exist_ok=True)
+    for name in ("mail", "runbooks"):
+        (state / name).mkdir(exist_ok=True)
     return dict(os.environ) | {
         "PYTHONPATH": str(ROOT),
         "SECRET_KEY": secrets.token_urlsafe(48),
@@ -99,6 +100,7 @@ def _environment(state: Path, web_port: int) -> dict[str, str]:
         "STATIC_ROOT": str(state / "static"),
         "DEMO_NEON_KEY": "napi_demo_" + secrets.token_hex(16),
         "DEMO_PASSWORD": "demo-" + secrets.token_urlsafe(9),
+        "RUNBOOK_DIR": str(state / "runbooks"),
         "ROLE": "demo",
         # The history of the demo is seconds long; five seconds' distance from now would leave nothing to choose from.
         "DRILL_POINT_MARGIN_SECONDS": "1",
