@@ -11,11 +11,11 @@ from backups.domain.execution import CheckOutcome
 from backups.services.execution import drill_verify
 from backups.verification.drill import CheckVerdict, DrillTarget, PlannedCheck
 from tests.factories import People
-from tests.services.execution.conftest import client_database_url, quick
+from tests.services.execution.conftest import quick
 from tests.services.execution.scene import Scene, opened_scene
 from tests.support.database import OwnDatabase
 
-__all__ = ["client_database_url", "quick"]
+__all__ = ["quick"]
 
 #: What the checks come to where they are not the subject.
 CHECKS = ("connection", "row_counts")
@@ -47,9 +47,9 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> StubbedChecks:
 
 
 @pytest.fixture
-def scene(own_database: OwnDatabase, quick: None, client_database_url: str, settings: Any) -> Iterator[Scene]:
+def scene(own_database: OwnDatabase, quick: None, quiet_database_url: str, settings: Any) -> Iterator[Scene]:
     """A sandbox that has no data; every branch shows one small, quiet database."""
     settings.DRILL_YIELD_SECONDS = 0.02
     settings.DRILL_POINT_MARGIN_SECONDS = 0.05
-    with opened_scene(client_database_url, People()) as opened:
+    with opened_scene(quiet_database_url, People()) as opened:
         yield opened

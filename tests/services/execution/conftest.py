@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from tests.factories import People
 from tests.services.execution.scene import Scene, opened_scene
-from tests.support.database import OwnDatabase, PortalDatabases
+from tests.support.database import OwnDatabase
 
 #: Small enough for tests, and still in the order that safety asks for: call < lease, poll < retry < settle.
 FAST = {
@@ -28,20 +26,6 @@ FAST = {
     "EXECUTION_CONNECT_SECONDS": 2.0,
     "EXECUTION_LOOK_UPS": 3,
 }
-CLIENT_DATABASE = "client_of_execution_tests"
-
-
-@pytest.fixture(scope="session")
-def client_database_url(portal_databases: PortalDatabases) -> str:
-    """A small database that is not written to: what the restored branch and the copy both show."""
-    portal_databases.administrate(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(CLIENT_DATABASE)))
-    url = portal_databases.server.url(CLIENT_DATABASE)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE visits (id serial PRIMARY KEY, note text, created_at timestamptz NOT NULL)")
-        connection.execute(
-            "INSERT INTO visits (note, created_at) SELECT 'n', now() - interval '1 day' FROM generate_series(1, 50)"
-        )
-    return url
 
 
 @pytest.fixture
@@ -51,6 +35,6 @@ def quick(settings: Any) -> None:
 
 
 @pytest.fixture
-def scene(own_database: OwnDatabase, quick: None, client_database_url: str) -> Iterator[Scene]:
-    with opened_scene(client_database_url, People()) as opened:
+def scene(own_database: OwnDatabase, quick: None, quiet_database_url: str) -> Iterator[Scene]:
+    with opened_scene(quiet_database_url, People()) as opened:
         yield opened
