@@ -24,6 +24,7 @@ from backups.selectors.monitor import outside_changes, situation
 from backups.selectors.overview import Recovery, populations, recoveries
 from backups.selectors.policy import policy_in_force
 from backups.selectors.queue import Queue, approver_count, queue_for
+from backups.selectors.sealing import seal_standing
 
 _S = RequestState
 _FINDINGS_SHOWN = 5
@@ -67,6 +68,7 @@ def start(request: HttpRequest, actor: Actor) -> HttpResponse:
         "situation": seen,
         "findings": finding_rows(seen.findings[:_FINDINGS_SHOWN]),
         "more_findings": max(0, len(seen.findings) - _FINDINGS_SHOWN),
+        "seal": seal_standing(),
         "outside_changes": outside_changes(now),
         "approvers": approver_count(),
         "policy": policy_in_force(),

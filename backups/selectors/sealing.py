@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
+from backups.domain.ledger import Outcome
 from backups.models.ledger import LedgerEvent
 from backups.models.sealing import AnchorReceipt, LedgerCheckpoint, LedgerLeaf, SealerRefusal
 
@@ -33,6 +35,37 @@ def newest_receipt(*, gating: bool = False) -> AnchorReceipt | None:
     """Of the largest checkpoint that an anchor has."""
     receipts = AnchorReceipt.objects.filter(gates=True) if gating else AnchorReceipt.objects.all()
     return receipts.order_by("-checkpoint_id").first()
+
+
+@dataclass(frozen=True, slots=True)
+class SealStanding:
+    """How the log stands. `sealed`: records under the newest checkpoint; None: nothing was ever sealed.
+
+    `verified_at` and `was_intact` are of the newest verification of the whole log; None: there was none.
+    """
+
+    sealed: int | None
+    sealed_at: dt.datetime | None
+    kept_outside_at: dt.datetime | None
+    verified_at: dt.datetime | None
+    was_intact: bool | None
+    refusal: str
+
+
+def seal_standing() -> SealStanding:
+    """For pages. Four queries."""
+    newest = LedgerCheckpoint.objects.order_by("-size").only("size", "signed_at").first()
+    receipt = newest_receipt()
+    verified = LedgerEvent.objects.filter(type="ledger.verified").order_by("-recorded_at", "-id").first()
+    refusal = open_refusals().first()
+    return SealStanding(
+        sealed=newest.size if newest else None,
+        sealed_at=newest.signed_at if newest else None,
+        kept_outside_at=receipt.taken_at if receipt else None,
+        verified_at=verified.recorded_at if verified else None,
+        was_intact=verified.outcome == Outcome.SUCCESS if verified else None,
+        refusal=refusal.sentence if refusal else "",
+    )
 
 
 def unsealed_among(event_ids: Iterable[object]) -> set[object]:

@@ -70,9 +70,16 @@ def test_more_of_everything_costs_no_more_queries(people, log_in, main, django_a
         automatic_drill(main)
 
     more()
-    with django_assert_num_queries(40, exact=False) as few:
+    with django_assert_num_queries(44, exact=False) as few:
         client.get("/")
     more()
     more()
     with django_assert_num_queries(len(few.captured_queries)):
         client.get("/")
+
+
+def test_a_log_that_nobody_seals_or_verified_is_not_said_to_be_intact(people, log_in):
+    words = text_of(log_in(people.dana).get("/"))
+    assert "Not sealed: no sealer has run here." in words
+    assert "Outside copies of the audit log: none is recorded" in words
+    assert "never verified" in words
