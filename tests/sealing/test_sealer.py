@@ -124,6 +124,35 @@ def test_a_large_backlog_is_sealed_in_batches(portal: SealedPortal, monkeypatch:
     assert AnchorReceipt.objects.get().checkpoint_id == 10, "only the newest is anchored"
 
 
+def test_an_event_that_commits_late_into_a_backlog_is_sealed_in_the_round_after_it(
+    portal: SealedPortal, monkeypatch: pytest.MonkeyPatch
+):
+    """The rounds of a backlog do not look back, so the round after it does."""
+    monkeypatch.setattr(sealer, "BATCH", 2)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def late() -> None:
+        with transaction.atomic():
+            record_event(type="request.commented", actor=BOB, target=REQUEST)
+            begun.set()
+            go_on.wait(10)
+        connection.close()
+
+    writer = threading.Thread(target=late)
+    writer.start()
+    begun.wait(10)
+    for _ in range(5):
+        comment()
+    with portal.as_sealer():
+        one = portal.sealer()
+        one.begin()
+        assert [one.seal().sealed, one.seal().sealed] == [2, 2]
+        go_on.set()
+        writer.join()
+        assert [one.seal().sealed, one.seal().sealed, one.seal().sealed] == [1, 1, 0]
+    assert every_event_is_sealed_once() == 6
+
+
 def test_two_sealers_take_turns(portal: SealedPortal):
     for turn in range(6):
         comment()

@@ -43,6 +43,7 @@ class _Event(NamedTuple):
     id: UUID
     body: str
     type: str
+    recorded_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ class Sealer:
     anchors: Sequence[Anchor]
     _tree: CompactRange = field(default_factory=CompactRange)
     _known_from: dt.datetime | None = None
+    """Every event recorded well before then has its leaf, unless it came later than any can."""
+    _reached: dt.datetime | None = None
+    """While a backlog is sealed: how far its rounds have come, so that none begins at the first event again."""
+    _backlog_from: dt.datetime | None = None
 
     def begin(self) -> None:
         """Holds the database against what is remembered and against the anchors. Raises SealRefused."""
@@ -81,7 +86,7 @@ class Sealer:
         if remembered is None:  # so that a death after the first seal does not look like a lost memory
             self.memory.write(CompactRange(), self.keys.current().checkpoint(size=0, root=EMPTY_ROOT))
         self._tree = remembered[0] if remembered else CompactRange()
-        self._known_from = None
+        self._known_from = self._reached = self._backlog_from = None
         for anchor in self.anchors:
             _check_against(anchor, newest)
         with transaction.atomic():
@@ -110,10 +115,17 @@ class Sealer:
             self.memory.write(tree, note)
             crash_point("seal_after_memory")
         self._tree = tree
-        if not more:
-            self._known_from = began
+        self._note_reach(events, began, more=more)
         urgent = any(event.type in SEALED_AT_ONCE for event in events)
         return Round(sealed=len(events), size=tree.size, urgent=urgent, more=more)
+
+    def _note_reach(self, events: Sequence[_Event], began: dt.datetime, *, more: bool) -> None:
+        self._backlog_from = self._backlog_from or began
+        if more:
+            self._reached = events[-1].recorded_at
+            return
+        # What committed meanwhile with an earlier time is looked for again from where the backlog began.
+        self._known_from, self._reached, self._backlog_from = self._backlog_from, None, None
 
     def _caught_up(self) -> CompactRange:
         """A copy of the remembered tree, with what another sealer has added since. Raises SealRefused."""
@@ -147,9 +159,11 @@ class Sealer:
 
     def _unsealed(self, *, full: bool) -> list[_Event]:
         events = LedgerEvent.objects.filter(leaf__isnull=True)
-        if self._known_from is not None and not full:
+        if self._reached is not None:
+            events = events.filter(recorded_at__gte=self._reached)
+        elif self._known_from is not None and not full:
             events = events.filter(recorded_at__gt=self._known_from - dt.timedelta(seconds=_LATE_SECONDS))
-        rows = events.order_by("recorded_at", "id").values_list("id", "body", "type")[:BATCH]
+        rows = events.order_by("recorded_at", "id").values_list("id", "body", "type", "recorded_at")[:BATCH]
         return [_Event(*row) for row in rows]
 
     def _append(self, tree: CompactRange, events: Sequence[_Event]) -> str:
