@@ -15,7 +15,7 @@ from backups.selectors.clock import database_now
 from backups.selectors.sealed_log import SealedEntry, checkpoints, sealed_entries, written_texts
 from backups.services.ledger import record_event
 from backups.services.sealing.errors import SealingError
-from backups.services.sealing.sealer import newest_note
+from backups.services.sealing.sealer import leaf_hashes, newest_note
 
 
 def export_bundle(path: Path, *, actor: Actor) -> int:
@@ -29,7 +29,7 @@ def export_bundle(path: Path, *, actor: Actor) -> int:
     with path.open("xb") as file:
         writer = bundle_writer(file)
         count = writer.add_events(_body(entry) for entry in sealed_entries(until=newest.size))
-        writer.add_leaves(entry.hash for entry in sealed_entries(until=newest.size))
+        writer.add_leaves(leaf_hashes(0, newest.size))
         signed = (row for row in checkpoints() if row.size <= newest.size)
         writer.add_checkpoints((row.note, row.signed_at) for row in signed)
         sealed_words = (words for words in written_texts() if words.event.text_commitment)
