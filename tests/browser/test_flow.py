@@ -171,7 +171,12 @@ def vote_from_the_start_page(manager: Visitor) -> None:
 
 
 def first_visible(page: Page, name: str) -> Locator:
-    """The page has an action twice, for narrow and for wide windows; which one is shown the stylesheet decides."""
+    """The page has an action twice, for narrow and for wide windows; which one is shown the stylesheet decides.
+
+    Before it has come both count as visible, and the one that is found first stays chosen although it is hidden then.
+    """
+    expect(page.get_by_role("link", name=re.compile(name)).first).to_be_attached()
+    page.wait_for_load_state("load")
     return page.get_by_role("link", name=re.compile(name)).locator("visible=true").first
 
 

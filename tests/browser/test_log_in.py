@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 from tests.factories import People
 from tests.support.browser import LAPTOP, PHONE, OpenPage, log_in
@@ -19,8 +22,8 @@ def test_a_wrong_password_then_the_right_one(
     page = open_page(viewport=viewport, javascript=javascript)
 
     log_in(page, live_portal.url, people.alice.user.username, password="wrong")
-    assert page.get_by_role("alert").is_visible()
+    expect(page.get_by_role("alert")).to_be_visible()
 
     log_in(page, live_portal.url, people.alice.user.username)
-    assert page.get_by_role("heading", level=1).first.is_visible()
-    assert "/login/" not in page.url
+    expect(page).not_to_have_url(re.compile("/login/"))
+    expect(page.get_by_role("heading", level=1).first).to_be_visible()

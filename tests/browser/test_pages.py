@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from backups.admin.words import in_zone
 from backups.models import EnvironmentProposal, LookState, RestoreRequest
@@ -197,7 +197,7 @@ def test_a_vote_is_given_on_the_phone(live_portal: LivePortal, open_page: OpenPa
     page.locator(".decide-bar").get_by_text("Approve…").click()
     page.get_by_text("Checked what is lost").click()
     page.get_by_role("button", name="Approve R-").click()
-    assert page.get_by_text("Your approval is recorded.").is_visible()
+    expect(page.get_by_text("Your approval is recorded.")).to_be_visible()
 
 
 def test_a_request_can_be_approved_by_keyboard(live_portal: LivePortal, open_page: OpenPage, scenes, people):
@@ -225,7 +225,7 @@ def test_a_running_page_follows_by_itself_and_shows_the_end(
     page = open_page()
     log_in(page, live_portal, people.alice)
     page.goto(f"{live_portal.url}/restores/{request.pk}/")
-    assert page.get_by_text("Neon carries it out").is_visible()
+    expect(page.get_by_text("Neon carries it out")).to_be_visible()
     elsewhere(scenes.finish, request)
     page.get_by_role("heading", name="Restored and verified").wait_for()
 
@@ -250,4 +250,4 @@ def test_the_form_says_at_once_which_moment_is_meant(live_portal: LivePortal, op
     page.locator("#id_point_date").fill("2026-01-10")
     page.locator("#id_point_time").fill("09:30:00")
     page.locator("#id_point_zone").select_option("America/New_York")
-    assert page.get_by_text("= 2026-01-10 14:30:00 UTC").is_visible()
+    expect(page.get_by_text("= 2026-01-10 14:30:00 UTC")).to_be_visible()
