@@ -175,7 +175,7 @@ def first_visible(page: Page, name: str) -> Locator:
 
     Before it has come both count as visible, and the one that is found first stays chosen although it is hidden then.
     """
-    expect(page.get_by_role("link", name=re.compile(name)).first).to_be_attached()
+    expect(page.get_by_role("link", name=re.compile(name)).first).to_be_attached(timeout=PATIENCE_MILLISECONDS)
     page.wait_for_load_state("load")
     return page.get_by_role("link", name=re.compile(name)).locator("visible=true").first
 
