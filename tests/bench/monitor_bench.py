@@ -41,7 +41,7 @@ def _measure() -> list[dict[str, Any]]:
             # Consumption is asked with a period, which the log of calls does not keep.
             plain = [call["path"] for call in calls if "consumption" not in call["path"]]
             bare = _bare_loop(sandbox, plain)
-            found.append(_figure(name, seconds, bare, calls))
+            found.append(_figure(name, seconds, bare, plain))
         return found
 
 
