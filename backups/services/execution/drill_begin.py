@@ -19,7 +19,8 @@ from backups.selectors.clock import database_now
 from backups.services.drill import outcome
 from backups.services.execution.context import StepContext
 from backups.services.execution.drill_frame import drill_of, last_begin, not_begun, to_removal
-from backups.services.execution.intents import IntentResult, NotSent, Refused, Unknown, Waiting
+from backups.services.execution.intents import IntentResult, NotSent, Refused, Unknown
+from backups.services.execution.not_yet import not_yet
 from backups.services.execution.own_copies import CopyFailed, CopyPlan, ask_for_copy, note_present
 from backups.services.execution.results import Advance, Again, StepResult
 from backups.services.execution.waits import backoff_seconds
@@ -31,7 +32,6 @@ COMPUTE_UNITS = 0.25
 REPLACED = Trouble(
     "source_replaced", "The branch was restored while the drill was under way, so nothing compares any more"
 )
-_FOR_NEON = "Neon to finish other work in this project"
 
 
 def preflight(context: StepContext) -> StepResult:
@@ -155,10 +155,9 @@ def _try_again(context: StepContext, drill: Drill, error: TryLater) -> StepResul
 
 
 def _not_made(context: StepContext, result: IntentResult) -> StepResult:
-    if isinstance(result, Waiting):
-        return Again(after_seconds=result.after_seconds, waiting_for="Neon to show the copy", sentence=result.sentence)
-    if isinstance(result, Refused) and result.retry_after_seconds is not None:
-        return Again(after_seconds=result.retry_after_seconds, waiting_for=_FOR_NEON, sentence=result.sentence)
+    later = not_yet(result)
+    if later is not None:
+        return later
     if isinstance(result, Refused):
         return to_removal(context, Trouble("copy_refused", result.sentence, shows_failure=True))
     sentence = result.sentence if isinstance(result, Unknown | NotSent) else "Neon did not show the copy"

@@ -12,7 +12,8 @@ from backups.selectors.clock import database_now
 from backups.selectors.project import source_id_at
 from backups.selectors.restore import governing_requests
 from backups.services.execution.context import StepContext
-from backups.services.execution.intents import IntentResult, NotSent, Refused, Unknown, Waiting
+from backups.services.execution.intents import IntentResult, NotSent, Refused, Unknown
+from backups.services.execution.not_yet import not_yet
 from backups.services.execution.own_copies import (
     Copy,
     CopyFailed,
@@ -121,14 +122,9 @@ def _facts(context: StepContext, made: Copy) -> dict[str, Any]:
 
 
 def _not_made(context: StepContext, result: IntentResult) -> StepResult:
-    if isinstance(result, Waiting):
-        return Again(after_seconds=result.after_seconds, waiting_for="Neon to show the copy", sentence=result.sentence)
-    if isinstance(result, Refused) and result.retry_after_seconds is not None:
-        return Again(
-            after_seconds=result.retry_after_seconds,
-            waiting_for="Neon to finish other work in this project",
-            sentence=result.sentence,
-        )
+    later = not_yet(result)
+    if later is not None:
+        return later
     sentence = result.sentence if isinstance(result, Refused | Unknown | NotSent) else "Neon did not show it"
     return _failed(context, "refused", sentence)
 

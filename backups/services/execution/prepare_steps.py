@@ -22,7 +22,8 @@ from backups.selectors.restore import governing_requests
 from backups.services.bound_facts import read_bound_facts
 from backups.services.execution.context import StepContext
 from backups.services.execution.events import the_worker
-from backups.services.execution.intents import IntentResult, NotSent, Refused, Unknown, Waiting
+from backups.services.execution.intents import IntentResult, NotSent, Refused, Unknown
+from backups.services.execution.not_yet import not_yet
 from backups.services.execution.own_copies import (
     CopyFailed,
     CopyPlan,
@@ -198,14 +199,9 @@ def preview_plan(request: RestoreRequest) -> CopyPlan:
 
 
 def _not_made(context: StepContext, result: IntentResult) -> StepResult:
-    if isinstance(result, Waiting):
-        return Again(after_seconds=result.after_seconds, waiting_for="Neon to show the copy", sentence=result.sentence)
-    if isinstance(result, Refused) and result.retry_after_seconds is not None:
-        return Again(
-            after_seconds=result.retry_after_seconds,
-            waiting_for="Neon to finish other work in this project",
-            sentence=result.sentence,
-        )
+    later = not_yet(result)
+    if later is not None:
+        return later
     if isinstance(result, Refused) and _is_about_the_point(context.request, result):
         return _returned(context, "point_refused", f"Neon can't go back to this point. {one_line(result.sentence)}.")
     return _without_copy(context, _why(result))

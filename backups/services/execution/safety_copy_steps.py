@@ -30,10 +30,10 @@ from backups.services.execution.intents import (
     Refused,
     Unclear,
     Unknown,
-    Waiting,
     with_intent,
 )
 from backups.services.execution.lookups import fresh, may_still_act, recent_operations
+from backups.services.execution.not_yet import not_yet
 from backups.services.execution.own_copies import Copy, CopyFailed, CopyPlan, ask_for_copy, is_ready, note_present
 from backups.services.execution.results import Advance, Again, Finished, NoEffect, StepResult
 from backups.services.observed_facts import one_line
@@ -238,14 +238,9 @@ def _is_listed(context: StepContext, copy: SafetyCopy, neon_id: str) -> bool:
 
 
 def _not_made(context: StepContext, result: IntentResult) -> StepResult:
-    if isinstance(result, Waiting):
-        return Again(after_seconds=result.after_seconds, waiting_for="Neon to show the copy", sentence=result.sentence)
-    if isinstance(result, Refused) and result.retry_after_seconds is not None:
-        return Again(
-            after_seconds=result.retry_after_seconds,
-            waiting_for="Neon to finish other work in this project",
-            sentence=result.sentence,
-        )
+    later = not_yet(result)
+    if later is not None:
+        return later
     if isinstance(result, Unknown):
         return _failed(context, "unknown", f"it could not be found out whether Neon made it: {result.sentence}")
     sentence = result.sentence if isinstance(result, Refused | NotSent) else "Neon did not show it"
