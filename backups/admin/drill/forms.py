@@ -98,8 +98,8 @@ class ExerciseForm(PlainForm):
             story=typed["story"],
             planned_for=typed["planned"],
             restore_request_id=typed["restore_request"],
-            rto_objective_seconds=_seconds(typed["rto_minutes"]),
-            rpo_objective_seconds=_seconds(typed["rpo_minutes"]),
+            rto_objective_seconds=seconds_of(typed["rto_minutes"]),
+            rpo_objective_seconds=seconds_of(typed["rpo_minutes"]),
         )
 
 
@@ -124,7 +124,8 @@ def _place(value: str) -> tuple[int, int | None]:
     return branch.project_id, branch.pk
 
 
-def _seconds(minutes: int | None) -> int | None:
+def seconds_of(minutes: int | None) -> int | None:
+    """What was typed in minutes; None stays None."""
     return None if minutes is None else minutes * 60
 
 

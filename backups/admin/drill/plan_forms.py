@@ -11,7 +11,7 @@ from django import forms
 from django.utils.datastructures import MultiValueDict
 
 from backups.admin.drill import words
-from backups.admin.drill.forms import minutes_field
+from backups.admin.drill.forms import minutes_field, seconds_of
 from backups.admin.form_parts import PlainForm
 from backups.admin.restore.forms import branch_choices
 from backups.admin.words import SCENARIO
@@ -111,13 +111,13 @@ class PlanForm(PlainForm):
             scenario=Scenario(typed["scenario"]),
             schedule_kind=ScheduleKind(typed["schedule_kind"]),
             cron=typed["cron"],
-            interval_seconds=_seconds(typed["interval_minutes"]),
+            interval_seconds=seconds_of(typed["interval_minutes"]),
             point_choice=PointChoice(typed["point_choice"]),
-            point_age_seconds=_seconds(typed["point_age_minutes"]) if self._is_aged else None,
+            point_age_seconds=seconds_of(typed["point_age_minutes"]) if self._is_aged else None,
             row_tolerance_parts_per_million=typed["tolerance_parts_per_million"],
             left_out_checks=tuple(typed["left_out_checks"]),
             rto_objective_seconds=typed["rto_minutes"] * 60,
-            rpo_objective_seconds=_seconds(typed["rpo_minutes"]),
+            rpo_objective_seconds=seconds_of(typed["rpo_minutes"]),
             time_limit_seconds=typed["limit_minutes"] * 60,
             good_for_seconds=typed["good_for_days"] * 24 * 3600,
             slot_grace_seconds=typed["grace_minutes"] * 60,
@@ -220,10 +220,6 @@ class CheckRows:
         self.error = sentence
 
 
-def _seconds(minutes: int | None) -> int | None:
-    return None if minutes is None else minutes * 60
-
-
 def _minutes(seconds: int | None) -> int | None:
     return None if seconds is None else max(1, round(seconds / 60))
 
@@ -235,5 +231,5 @@ class PreviewedSchedule:
         typed = form.cleaned_data
         self.schedule_kind: str = typed.get("schedule_kind") or ScheduleKind.BY_HAND.value
         self.cron: str = typed.get("cron", "")
-        self.interval_seconds = _seconds(typed.get("interval_minutes"))
+        self.interval_seconds = seconds_of(typed.get("interval_minutes"))
         self.interval_from: dt.datetime | None = now
