@@ -6,6 +6,7 @@ from django.urls import path
 
 from backups.admin import display, look, notification, overview, project, readiness
 from backups.admin.afterwards import urls as afterwards_urls
+from backups.admin.audit import urls as audit_urls
 from backups.admin.drill import urls as drill_urls
 from backups.admin.monitor import urls as monitor_urls
 from backups.admin.restore import filing, request, resolve, start, unsealed, vote
@@ -44,6 +45,7 @@ urlpatterns = [
     path("projects/<int:pk>/runbook/", readiness.runbook, name="runbook"),
     *afterwards_urls.urlpatterns,
     *monitor_urls.urlpatterns,
+    *audit_urls.urlpatterns,
     path("projects/", project.projects, name="projects"),
     path("projects/new/", project.connect, name="connect"),
     path("projects/<int:pk>/check/", project.check, name="check"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from backups.domain.people import ActorKind
 from backups.ledger.catalogue_afterwards import AFTERWARDS_ROWS
+from backups.ledger.catalogue_audit import AUDIT_ROWS
 from backups.ledger.catalogue_drill import DRILL_ROWS
 from backups.ledger.catalogue_seal import SEAL_ROWS
 from backups.ledger.errors import NotInCatalogue
@@ -239,7 +240,7 @@ def _event_type(
 
 
 CATALOGUE: dict[str, EventType] = {
-    row[0]: _event_type(*row) for row in (*_ROWS, *DRILL_ROWS, *AFTERWARDS_ROWS, *SEAL_ROWS)
+    row[0]: _event_type(*row) for row in (*_ROWS, *DRILL_ROWS, *AFTERWARDS_ROWS, *SEAL_ROWS, *AUDIT_ROWS)
 }
 
 

@@ -238,6 +238,7 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "node": identifier,
     "format": code,
     "events": _integer,
+    "page": code,
     "filter_sha256": sha256,
     # the monitor, and backups as declared
     "finding": identifier,

@@ -12,6 +12,7 @@ from backups.domain.people import ActorKind
 from backups.ledger import catalogue
 from backups.ledger.catalogue import CATALOGUE, event_type, undeclared_fields
 from backups.ledger.catalogue_afterwards import AFTERWARDS_ROWS
+from backups.ledger.catalogue_audit import AUDIT_ROWS
 from backups.ledger.catalogue_drill import DRILL_ROWS
 from backups.ledger.catalogue_seal import SEAL_ROWS
 from backups.ledger.errors import LedgerError, NotInCatalogue
@@ -30,7 +31,7 @@ def test_every_kind_of_field_is_used():
 
 
 def test_no_type_is_declared_twice():
-    rows = [row[0] for row in (*catalogue._ROWS, *DRILL_ROWS, *AFTERWARDS_ROWS, *SEAL_ROWS)]
+    rows = [row[0] for row in (*catalogue._ROWS, *DRILL_ROWS, *AFTERWARDS_ROWS, *SEAL_ROWS, *AUDIT_ROWS)]
     assert sorted(set(rows)) == sorted(rows)
     assert CATALOGUE.keys() == set(rows)
 
