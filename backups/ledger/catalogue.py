@@ -13,6 +13,7 @@ from backups.ledger.catalogue_seal import SEAL_ROWS
 from backups.ledger.errors import NotInCatalogue
 from backups.ledger.event_types import ANYBODY, EVEN_STRANGERS, HUMANS, PEOPLE, PORTAL, EventType, Retention, Row
 from backups.ledger.fields import FIELDS
+from backups.ledger.ocsf_classes import ocsf_class_of
 
 _REQUEST = (
     "request undoes kind scenario urgency point_kind point_time point_lsn point_snapshot noticed_at began_at "
@@ -236,7 +237,7 @@ _ROWS: tuple[Row, ...] = (
 def _event_type(
     code: str, meaning: str, fields: str, actors: frozenset[ActorKind], text: bool, kept: Retention
 ) -> EventType:
-    return EventType(code, meaning, frozenset(fields.split()), actors, text, kept)
+    return EventType(code, meaning, frozenset(fields.split()), actors, text, kept, ocsf_class_of(code))
 
 
 CATALOGUE: dict[str, EventType] = {

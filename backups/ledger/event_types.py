@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
 from backups.domain.people import ActorKind
@@ -22,6 +22,23 @@ class Retention(StrEnum):
     """Kept seven years: log-ins, refusals, calls, notifications."""
 
 
+class OcsfClass(IntEnum):
+    """The class (`class_uid`) under which the Open Cybersecurity Schema Framework knows a type of event."""
+
+    DETECTION_FINDING = 2004
+    ACCOUNT_CHANGE = 3001
+    AUTHENTICATION = 3002
+    ENTITY_MANAGEMENT = 3004
+    USER_ACCESS_MANAGEMENT = 3005
+    APPLICATION_LIFECYCLE = 6002
+    API_ACTIVITY = 6003
+
+    @property
+    def label(self) -> str:
+        """As the framework names it, such as `API Activity`."""
+        return " ".join("API" if word == "API" else word.capitalize() for word in self.name.split("_"))
+
+
 @dataclass(frozen=True, slots=True)
 class EventType:
     code: str
@@ -31,6 +48,12 @@ class EventType:
     text: bool
     """Whether a person's own words may accompany it."""
     retention: Retention
+    ocsf_class: OcsfClass
+
+    @property
+    def family(self) -> str:
+        """What stands before the dot of the code."""
+        return self.code.partition(".")[0]
 
 
 #: type, meaning, fields, who can cause it, whether a person's words may accompany it, how long it is kept

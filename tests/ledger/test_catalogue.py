@@ -16,7 +16,9 @@ from backups.ledger.catalogue_audit import AUDIT_ROWS
 from backups.ledger.catalogue_drill import DRILL_ROWS
 from backups.ledger.catalogue_seal import SEAL_ROWS
 from backups.ledger.errors import LedgerError, NotInCatalogue
+from backups.ledger.event_types import OcsfClass
 from backups.ledger.fields import FIELDS, read_fields
+from backups.ledger.ocsf_classes import types_with_a_class_of_their_own
 
 PRODUCT = Path(__file__).resolve().parents[2] / "backups"
 
@@ -39,6 +41,28 @@ def test_no_type_is_declared_twice():
 def test_types_are_named_by_family_and_past_act():
     assert all(re.fullmatch(r"[a-z]+\.[a-z_]+", code) for code in CATALOGUE)
     assert all(declared.meaning and declared.actors for declared in CATALOGUE.values())
+
+
+@pytest.mark.parametrize(
+    ("code", "ocsf_class"),
+    [
+        ("access.login", OcsfClass.AUTHENTICATION),
+        ("access.role_granted", OcsfClass.USER_ACCESS_MANAGEMENT),
+        ("access.password_changed", OcsfClass.ACCOUNT_CHANGE),
+        ("access.refused", OcsfClass.ENTITY_MANAGEMENT),
+        ("request.voted", OcsfClass.ENTITY_MANAGEMENT),
+        ("neon.call", OcsfClass.API_ACTIVITY),
+        ("finding.opened", OcsfClass.DETECTION_FINDING),
+        ("system.finding", OcsfClass.DETECTION_FINDING),
+        ("system.heartbeat", OcsfClass.APPLICATION_LIFECYCLE),
+    ],
+)
+def test_a_type_has_the_class_that_other_tools_know_it_by(code, ocsf_class):
+    assert CATALOGUE[code].ocsf_class is ocsf_class
+
+
+def test_exceptions_to_the_class_of_a_family_name_types_that_exist():
+    assert types_with_a_class_of_their_own() <= CATALOGUE.keys()
 
 
 def test_no_vote_is_ever_the_act_of_a_program():
