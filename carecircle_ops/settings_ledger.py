@@ -42,3 +42,6 @@ LEDGER_BEAT_SECONDS = number("LEDGER_BEAT_SECONDS", 600)
 SEAL_BEFORE_ACT = switch("SEAL_BEFORE_ACT", default=bool(LEDGER_ORIGIN))
 # How long such an order waits before a person is asked.
 SEAL_WAIT_SECONDS = number("SEAL_WAIT_SECONDS", 60)
+# The log is reviewed so often (45 CFR 164.308(a)(1)(ii)(D)), and so many events of each period are drawn by lot.
+LOG_REVIEW_DAYS = number("LOG_REVIEW_DAYS", 7)
+LOG_REVIEW_SAMPLE = int(number("LOG_REVIEW_SAMPLE", 25))

@@ -73,6 +73,8 @@ class FindingCode(StrEnum):
     WORKER_LATE = "worker_late"
     MESSAGES_UNDELIVERED = "messages_undelivered"
     LEDGER_UNSEALED = "ledger_unsealed"
+    LOG_REVIEW_OVERDUE = "log_review_overdue"
+    GOVERNANCE_DUE = "governance_due"
     RESTORED_OUTSIDE = "restored_outside"
     DELETED_OUTSIDE = "deleted_outside"
     SNAPSHOT_DELETED_OUTSIDE = "snapshot_deleted_outside"
@@ -149,6 +151,9 @@ _ROWS: tuple[FindingKind, ...] = (
     FindingKind(_C.MESSAGES_UNDELIVERED, "Messages don't arrive", _WARNING, "messages-dont-arrive", (_A,)),
     FindingKind(_C.LEDGER_UNSEALED, "The ledger is not sealed, or not kept elsewhere", _CRITICAL,
                 "the-approvals-are-not-sealed", (_A, _E)),
+    FindingKind(_C.LOG_REVIEW_OVERDUE, "The log is not reviewed in time", _WARNING, "the-weekly-log-review", (_M,)),
+    FindingKind(_C.GOVERNANCE_DUE, "The register says too little of a project", _NOTICE, "the-governance-register",
+                (_M, _A)),
     FindingKind(_C.RESTORED_OUTSIDE, "A restore was made outside the portal", _CRITICAL, _OUTSIDE, (_M, _E), False),
     FindingKind(_C.DELETED_OUTSIDE, "A branch was deleted outside the portal", _CRITICAL, _OUTSIDE, (_M, _E), False),
     FindingKind(_C.SNAPSHOT_DELETED_OUTSIDE, "A snapshot was deleted outside the portal", _WARNING, _OUTSIDE,

@@ -67,6 +67,12 @@ class Capability(StrEnum):
     MAKE_SAFETY_COPY = "make_safety_copy"
     REMOVE_KEPT = "remove_kept"
     MANAGE_TOKENS = "manage_tokens"
+    REVIEW_LOG = "review_log"
+    """Open, mark and sign the regular review of the log."""
+    PROPOSE_GOVERNANCE = "propose_governance"
+    """Say anew how a project is classified, what is aimed at, and who owns it."""
+    AGREE_GOVERNANCE = "agree_governance"
+    """Agree to it as the second person."""
 
 
 _EVERYBODY = frozenset(
@@ -117,6 +123,9 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.SIGN_RETROSPECTIVE,
         Capability.MAKE_SAFETY_COPY,
         Capability.REMOVE_KEPT,
+        Capability.REVIEW_LOG,
+        Capability.PROPOSE_GOVERNANCE,
+        Capability.AGREE_GOVERNANCE,
     },
     Role.AUDITOR: _EVERYBODY
     | {
@@ -124,6 +133,7 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.EXPORT_LEDGER,
         Capability.READ_PEOPLE,
         Capability.READ_SYSTEM,
+        Capability.REVIEW_LOG,
     },
     Role.ADMINISTRATOR: _EVERYBODY
     | {
@@ -139,6 +149,7 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.READ_SYSTEM,
         Capability.HANDLE_FINDING,
         Capability.DECLARE_BACKUPS,
+        Capability.PROPOSE_GOVERNANCE,
     },
 }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from backups.ledger.event_types import PEOPLE, Retention, Row
+from backups.ledger.event_types import HUMANS, PEOPLE, Retention, Row
 
-_A = Retention.ACTIVITY
+_D, _A = Retention.DECISION, Retention.ACTIVITY
+_MARKED = "log_review items marked_ok questions problems"
 
 # fmt: off
 AUDIT_ROWS: tuple[Row, ...] = (
@@ -12,5 +13,15 @@ AUDIT_ROWS: tuple[Row, ...] = (
      "page", PEOPLE, False, _A),
     ("ledger.searched", "Somebody narrowed or searched the list of events",
      "page filter_sha256", PEOPLE, False, _A),
+    # The regular review of the log
+    ("log_review.opened", "A period of the log is looked at; the machine drew the events by this seed",
+     "log_review window_from window_to first_leaf last_leaf events sample_size seed items evidence_sha256",
+     HUMANS, False, _D),
+    ("log_review.marked", "Events of a log review were marked; the numbers are those of this save",
+     _MARKED, HUMANS, False, _D),
+    ("log_review.remarked", "Somebody wrote something beside an event of a log review",
+     "log_review item mark", HUMANS, True, _D),
+    ("log_review.signed", "A log review was signed: every event is marked and every problem explained",
+     f"{_MARKED} evidence_sha256", HUMANS, False, _D),
 )
 # fmt: on

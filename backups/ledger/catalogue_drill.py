@@ -7,7 +7,7 @@ from backups.ledger.event_types import ANYBODY, HUMANS, PEOPLE, PORTAL, Retentio
 _DRILL_PLAN = "drill_plan branch_name scenario drill_schedule point_kind rto_objective_seconds rpo_objective_seconds"
 _DRILL = "drill drill_plan branch_name execution scenario"
 _EXERCISE = "drill kind scenario planned_for from_state to_state request"
-_ACTION = "action drill request record owner due_on"
+_ACTION = "action drill request record log_review owner due_on"
 _D, _A = Retention.DECISION, Retention.ACTIVITY
 
 # fmt: off

@@ -263,6 +263,17 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "since": _time,
     "sealed_size": _integer,
     "schedule": _list_of(label),
+    # log reviews
+    "log_review": identifier,
+    "first_leaf": _integer,
+    "last_leaf": _integer,
+    "sample_size": _integer,
+    "items": _integer,
+    "item": _integer,
+    "mark": code,
+    "marked_ok": _integer,
+    "questions": _integer,
+    "problems": _integer,
 }
 
 

@@ -26,6 +26,7 @@ from backups.models.drill_plan import DrillCheck, DrillPlan
 from backups.models.duty import DutyTask, RunbookCopy
 from backups.models.execution import CheckResult, Execution, ExecutionStep, Intent
 from backups.models.ledger import FreeText, LedgerEvent
+from backups.models.log_review import LogReview, LogReviewItem, LogReviewMark
 from backups.models.look import Look, LookState
 from backups.models.monitor import (
     BackupPlan,
@@ -111,6 +112,9 @@ __all__ = [
     "LedgerEvent",
     "LedgerLeaf",
     "LedgerNode",
+    "LogReview",
+    "LogReviewItem",
+    "LogReviewMark",
     "Look",
     "LookState",
     "MetricSample",

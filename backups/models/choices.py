@@ -15,3 +15,11 @@ def choices(words: type[StrEnum]) -> list[tuple[str, str]]:
 def one_of(field: str, words: type[StrEnum], name: str) -> models.CheckConstraint:
     """A database constraint: `field` holds one of the words."""
     return models.CheckConstraint(condition=models.Q(**{f"{field}__in": [word.value for word in words]}), name=name)
+
+
+def only_one(*fields: str) -> models.Q:
+    """A condition: exactly one of the columns is filled."""
+    found = models.Q()
+    for filled in fields:
+        found |= models.Q(**{f"{field}__isnull": field != filled for field in fields})
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backups.models import drill_rules
+from backups.models import drill_rules, log_review_rules
 
 # Rows of these tables are written once.
 APPEND_ONLY = (
@@ -27,6 +27,7 @@ APPEND_ONLY_SINCE: dict[str, tuple[str, ...]] = {
     "0006_afterwards": ("backups_reviewtext",),
     "drill_log": ("backups_drillnote",),
     "drill_records": ("backups_drillslot",),
+    "log_reviews": ("backups_logreviewitem", "backups_logreviewmark"),
     "sealing": ("backups_ledgerleaf", "backups_ledgernode", "backups_ledgercheckpoint", "backups_anchorreceipt"),
 }
 ALL_APPEND_ONLY = APPEND_ONLY + tuple(table for tables in APPEND_ONLY_SINCE.values() for table in tables)
@@ -55,6 +56,7 @@ SET_ONCE_SINCE: dict[str, dict[str, tuple[str, ...]]] = {
             "dropped_at",
         ),
     },
+    "log_reviews": {"backups_logreview": ("signed_by_id", "signed_by_name", "signed_at", "marks_sha256")},
     "sealing": {"backups_sealerrefusal": ("resolved_at", "resolved_by_name", "resolution")},
 }
 ALL_SET_ONCE = SET_ONCE | {table: columns for tables in SET_ONCE_SINCE.values() for table, columns in tables.items()}
@@ -283,6 +285,7 @@ def guards() -> Iterator[tuple[str, str]]:
     yield ("backups_drillsignoff", "sign_off_by_another")
     yield from (("backups_correctiveaction", "action_done_is_done"), ("backups_correctiveaction", "never_removed"))
     yield from drill_rules.GUARDS
+    yield from log_review_rules.GUARDS
 
 
 def append_only(table: str) -> str:

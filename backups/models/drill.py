@@ -17,7 +17,7 @@ from backups.domain.drill import (
     SlotState,
 )
 from backups.domain.restore import Scenario
-from backups.models.choices import choices, one_of
+from backups.models.choices import choices, one_of, only_one
 from backups.models.drill_plan import DrillPlan
 from backups.models.ledger import FreeText
 from backups.models.project import Project, ProtectedBranch
@@ -215,12 +215,15 @@ class DrillFinding(models.Model):
 
 
 class CorrectiveAction(models.Model):
-    """Something that must be done because of a drill or of a restore's review."""
+    """Something that must be done because of a drill, of a restore's review, or of a problem seen in the log."""
 
     drill = models.ForeignKey(Drill, on_delete=models.PROTECT, null=True, related_name="actions")
     restore_request = models.ForeignKey(RestoreRequest, on_delete=models.PROTECT, null=True, related_name="actions")
     record = models.ForeignKey(
         "backups.RetrospectiveRecord", on_delete=models.PROTECT, null=True, related_name="actions"
+    )
+    log_review_item = models.ForeignKey(
+        "backups.LogReviewItem", on_delete=models.PROTECT, null=True, related_name="actions"
     )
     title = models.CharField(max_length=200)
     owner = _person("corrective_actions")
@@ -236,9 +239,7 @@ class CorrectiveAction(models.Model):
         ordering = ["due_on", "pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(drill__isnull=False, restore_request__isnull=True, record__isnull=True)
-                | Q(drill__isnull=True, restore_request__isnull=False, record__isnull=True)
-                | Q(drill__isnull=True, restore_request__isnull=True, record__isnull=False),
+                condition=only_one("drill", "restore_request", "record", "log_review_item"),
                 name="action_has_one_cause",
             ),
             models.CheckConstraint(

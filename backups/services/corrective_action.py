@@ -1,4 +1,4 @@
-"""Corrective actions of drills and of reviews: agreed on, moved, done with proof, and never forgotten in silence."""
+"""Corrective actions of drills, reviews and the log: agreed on, moved, done with proof, never forgotten in silence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from backups.domain.drill_log import DrillAct
 from backups.domain.ledger import Target
 from backups.domain.people import Actor, Capability
 from backups.ledger.fields import Detail
-from backups.models import CorrectiveAction, Drill, LedgerEvent, Project, RestoreRequest, RetrospectiveRecord
+from backups.models import (
+    CorrectiveAction,
+    Drill,
+    LedgerEvent,
+    LogReviewItem,
+    Project,
+    RestoreRequest,
+    RetrospectiveRecord,
+)
 from backups.selectors.clock import database_now
 from backups.services.drill_log.governed import demand, on_drill, text_errors, words_of
 from backups.services.ledger import record_event
@@ -44,15 +52,17 @@ def add_action_in_transaction(
     drill: Drill | None = None,
     restore_request: RestoreRequest | None = None,
     record: RetrospectiveRecord | None = None,
+    log_review_item: LogReviewItem | None = None,
 ) -> CorrectiveAction:
-    """The same for a drill or for the review of a restore, by hand or not; the caller has asked its rules and opened
-    the transaction. Raises InvalidInput."""
+    """The same for a drill, for the review of a restore, by hand or not, or for an event of a log review; the caller
+    has asked its rules and opened the transaction. Raises InvalidInput."""
     now = database_now()
     owner = _checked_owner(title, owner_id, due_on, now)
     action = CorrectiveAction.objects.create(
         drill=drill,
         restore_request=restore_request,
         record=record,
+        log_review_item=log_review_item,
         title=title.strip(),
         owner=owner,
         owner_name=owner.get_username(),
@@ -84,17 +94,18 @@ def record_action(action: CorrectiveAction, type: str, actor: Actor, *, text: st
         "drill": action.drill.reference if action.drill else None,
         "request": action.restore_request.reference if action.restore_request else None,
         "record": action.record.reference if action.record else None,
+        "log_review": action.log_review_item.review.reference if action.log_review_item else None,
         "owner": f"user:{action.owner_id}",
         "due_on": action.due_on.isoformat(),
     }
     return record_event(
         type=type,
         actor=actor,
-        target=Target(kind="action", id=reference_of(action), project=project.neon_project_id),
+        target=Target(kind="action", id=reference_of(action), project=project.neon_project_id if project else ""),
         details=details | more,
         text=text,
-        sandbox=project.is_sandbox,
-        correlation=str(details["drill"] or details["request"] or details["record"]),
+        sandbox=project.is_sandbox if project else None,
+        correlation=str(details["drill"] or details["request"] or details["record"] or details["log_review"]),
     )
 
 
@@ -103,15 +114,15 @@ def reference_of(action: CorrectiveAction) -> str:
     return f"A-{action.pk:04d}"
 
 
-def project_of(action: CorrectiveAction) -> Project:
-    """The project that the action's drill or restore belongs to."""
+def project_of(action: CorrectiveAction) -> Project | None:
+    """The project that the action's drill or restore belongs to; None for a problem seen in the log."""
     if action.drill is not None:
         return action.drill.project
     if action.restore_request is not None:
         return action.restore_request.branch.project
     if action.record is not None:
         return action.record.branch.project
-    raise ValueError("An action belongs to a drill or to a restore.")
+    return None
 
 
 def may_change(action: CorrectiveAction, actor: Actor) -> bool:
@@ -129,7 +140,12 @@ def _on_action(actor: Actor, action_id: int, change: Callable[[CorrectiveAction,
         account_of(acting)
         found = CorrectiveAction.objects.select_for_update(of=("self",))
         action = (
-            found.select_related("drill__project", "restore_request__branch__project", "record__branch__project")
+            found.select_related(
+                "drill__project",
+                "restore_request__branch__project",
+                "record__branch__project",
+                "log_review_item__review",
+            )
             .filter(pk=action_id)
             .first()
         )

@@ -38,6 +38,9 @@ def test_without_a_role_nothing_is_allowed():
         (Capability.VOTE_ON_RESTORE, {Role.MANAGER}),
         (Capability.EXPORT_LEDGER, {Role.AUDITOR}),
         (Capability.READ_LEDGER, {Role.AUDITOR, Role.MANAGER, Role.ADMINISTRATOR}),
+        (Capability.REVIEW_LOG, {Role.AUDITOR, Role.MANAGER}),
+        (Capability.PROPOSE_GOVERNANCE, {Role.MANAGER, Role.ADMINISTRATOR}),
+        (Capability.AGREE_GOVERNANCE, {Role.MANAGER}),
         (Capability.MANAGE_PEOPLE, {Role.ADMINISTRATOR}),
         (Capability.MANAGE_POLICY, {Role.ADMINISTRATOR}),
         (Capability.MANAGE_SECRETS, {Role.ADMINISTRATOR}),
@@ -54,9 +57,9 @@ def test_nobody_who_acts_on_a_restore_manages_people_or_policy(role):
     assert not CAPABILITIES_OF_ROLE[role] & managing
 
 
-def test_an_auditor_changes_nothing():
+def test_an_auditor_changes_nothing_but_marks_in_a_review():
     reading = {capability for capability in Capability if capability.value.startswith("read_")}
-    assert CAPABILITIES_OF_ROLE[Role.AUDITOR] <= reading | {Capability.EXPORT_LEDGER}
+    assert CAPABILITIES_OF_ROLE[Role.AUDITOR] <= reading | {Capability.EXPORT_LEDGER, Capability.REVIEW_LOG}
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def show(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
 
 def _get(pk: int) -> CorrectiveAction:
     found = CorrectiveAction.objects.select_related(
-        "drill__project", "restore_request__branch__project", "record", "proof"
+        "drill__project", "restore_request__branch__project", "record", "log_review_item", "proof"
     )
     action = found.filter(pk=pk).first()
     if action is None:
@@ -76,11 +76,14 @@ def _page(
 
 
 def _cause(action: CorrectiveAction) -> tuple[str, str]:
-    """The drill or restore that it comes from: its name and its page."""
+    """The drill, restore or log review that it comes from: its name and its page."""
     if action.drill is not None:
         return action.drill.reference, reverse("ops:drill", args=[action.drill_id])
     if action.restore_request is not None:
         return action.restore_request.reference, reverse("ops:request", args=[action.restore_request_id])
     if action.record is not None:
         return action.record.reference, reverse("ops:retrospective", args=[action.record_id])
-    raise ValueError("An action belongs to a drill or to a restore.")
+    if action.log_review_item is not None:
+        review_id = action.log_review_item.review_id
+        return f"L-{review_id:04d}", reverse("admin:backups_ledgerevent_changelist")
+    raise ValueError("An action belongs to a drill, a restore or a log review.")

@@ -46,7 +46,13 @@ def _tell(action_id: int, today: dt.date) -> int:
     """One action in a transaction of its own, so that one that fails keeps no other back."""
     with transaction.atomic():
         locked = CorrectiveAction.objects.select_for_update(of=("self",)).filter(pk=action_id, done_at__isnull=True)
-        related = ("drill__project", "restore_request__branch__project", "record__branch__project", "owner")
+        related = (
+            "drill__project",
+            "restore_request__branch__project",
+            "record__branch__project",
+            "log_review_item",
+            "owner",
+        )
         action = locked.select_related(*related).first()
         if action is None:
             return 0
@@ -105,5 +111,7 @@ def _is_recorded(action: CorrectiveAction) -> bool:
     return any(event.members["data"]["due_on"] == action.due_on.isoformat() for event in events)
 
 
-def _subject(kind: SubjectKind, reference: str, project: Project) -> Subject:
+def _subject(kind: SubjectKind, reference: str, project: Project | None) -> Subject:
+    if project is None:
+        return Subject(kind=kind, reference=reference)
     return Subject(kind=kind, reference=reference, project=project.neon_project_id, is_sandbox=project.is_sandbox)

@@ -1,4 +1,4 @@
-"""The ledger's seal: are events sealed, and kept where whoever owns the database cannot reach them?"""
+"""The ledger: are events sealed, kept where whoever owns the database cannot reach them, and read by somebody?"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from django.conf import settings
 
 from backups.domain.monitor import FindingCode, Observation, Severity
+from backups.selectors.log_review import standing
 from backups.selectors.sealing import oldest_unsealed, open_refusals, unanchored_since
 
 #: An event waits a second for the seal; a minute is no accident.
@@ -21,6 +22,23 @@ def sealed(now: dt.datetime) -> Sequence[Observation]:
     if not settings.LEDGER_ORIGIN:
         return []
     return [*_refused(), *_unsealed(now), *_unanchored(now), *_anchored_here()]
+
+
+def reviewed(now: dt.datetime) -> Sequence[Observation]:
+    """The regular review of the log, when it is more than a day late."""
+    log = standing(now)
+    if log.due_at is None or not log.is_alarming:
+        return []
+    began = f"{log.open.reference} is open and not signed" if log.open else "nobody has opened it"
+    sentence = f"The review of the log was due {log.due_at:%Y-%m-%d %H:%M} UTC; {began}."
+    return [
+        Observation(
+            code=FindingCode.LOG_REVIEW_OVERDUE,
+            subject="log review",
+            sentence=sentence,
+            evidence={"due_at": log.due_at.isoformat(timespec="seconds")},
+        )
+    ]
 
 
 def _refused() -> Iterator[Observation]:

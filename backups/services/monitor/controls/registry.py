@@ -52,6 +52,7 @@ PORTAL_CONTROLS: tuple[PortalControl, ...] = (
     PortalControl("worker", "The worker runs", portal.worker),
     PortalControl("messages", "Messages arrive", portal.messages),
     PortalControl("ledger", "The ledger is sealed and anchored", ledger.sealed),
+    PortalControl("log_review", "The log is reviewed in time", ledger.reviewed),
 )
 #: Name of each control and its title.
 TITLES: dict[str, str] = {
