@@ -25,6 +25,7 @@ from backups.models.drill import (
 from backups.models.drill_plan import DrillCheck, DrillPlan
 from backups.models.duty import DutyTask, RunbookCopy
 from backups.models.execution import CheckResult, Execution, ExecutionStep, Intent
+from backups.models.export import LedgerExport
 from backups.models.ledger import FreeText, LedgerEvent
 from backups.models.log_review import LogReview, LogReviewItem, LogReviewMark
 from backups.models.look import Look, LookState
@@ -110,6 +111,7 @@ __all__ = [
     "Intent",
     "LedgerCheckpoint",
     "LedgerEvent",
+    "LedgerExport",
     "LedgerLeaf",
     "LedgerNode",
     "LogReview",
