@@ -295,6 +295,8 @@ WORKER_DUTIES: dict[str, float] = {
     "backups.services.notification.summaries.send_summaries": _SLOWER,
     "backups.services.notification.heartbeat.send_heartbeats": _SLOWER,
     "backups.services.sealing.watch.watch_the_seal": _SLOWER,
+    "backups.services.export.write.write_due_exports": WORKER_WAKE_SECONDS,
+    "backups.services.export.keep.remove_due_files": 60 * WORKER_WAKE_SECONDS,
 }
 
 TASK_TIMEOUT_SECONDS = int(number("TASK_TIMEOUT_SECONDS", 45))

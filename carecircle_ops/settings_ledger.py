@@ -45,3 +45,6 @@ SEAL_WAIT_SECONDS = number("SEAL_WAIT_SECONDS", 60)
 # The log is reviewed so often (45 CFR 164.308(a)(1)(ii)(D)), and so many events of each period are drawn by lot.
 LOG_REVIEW_DAYS = number("LOG_REVIEW_DAYS", 7)
 LOG_REVIEW_SAMPLE = int(number("LOG_REVIEW_SAMPLE", 25))
+# Files that auditors asked for. Web and worker both reach it; nobody else may. After so many days the files go.
+LEDGER_EXPORT_DIR = Path(optional("LEDGER_EXPORT_DIR", str(_STATE_DIR / "exports")))
+LEDGER_EXPORT_KEEP_DAYS = number("LEDGER_EXPORT_KEEP_DAYS", 7)

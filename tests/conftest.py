@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.support.people",
     "tests.support.worker",
     "tests.support.sealing",
+    "tests.support.exports",
     "tests.support.node",
     "tests.openapi.plugin",
 ]

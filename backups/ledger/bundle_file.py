@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO
+from typing import IO, Any
 
 from backups.ledger.identifiers import utc_text
 from backups.ledger.one_file import FILE_NAME, one_file
@@ -52,13 +52,22 @@ class BundleWriter:
         rows = ({"event": event, "salt": salt, "text": text} for event, salt, text in texts)
         return self.add_lines("texts.jsonl", (_json(row) for row in rows))
 
+    def add_receipts(self, rows: Iterable[Mapping[str, str]]) -> int:
+        """What anchors have taken, for reference: a verifier believes the auditor's own copies and none of these."""
+        return self.add_lines("anchors/receipts.jsonl", (_json(row) for row in rows))
+
     def add_proof(self, event_id: str, text: str) -> None:
         self.add_lines(f"proofs/{event_id}.tlog-proof", text[:-1].encode("utf-8").split(b"\n"))
 
-    def finish(self, *, origin: str, size: int, whole: bool, made_at: datetime) -> None:
-        """Adds the verifier and the manifest. `whole`: line n of the events is entry n of the tree."""
+    def finish(
+        self, *, origin: str, size: int, whole: bool, made_at: datetime, more: Mapping[str, Any] | None = None
+    ) -> None:
+        """Adds the verifier and the manifest. `whole`: line n of the events is entry n of the tree.
+
+        `more`: what else the manifest says, for who reads it; the verifier does not.
+        """
         self.add_lines(FILE_NAME, one_file()[:-1].encode("utf-8").split(b"\n"))
-        manifest = {
+        manifest = dict(more or {}) | {
             "format": BUNDLE_FORMAT,
             "origin": origin,
             "size": size,
@@ -74,5 +83,5 @@ def bundle_writer(target: IO[bytes]) -> BundleWriter:
     return BundleWriter(zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6))
 
 
-def _json(row: dict[str, str]) -> bytes:
-    return json.dumps(row, ensure_ascii=False, sort_keys=True).encode("utf-8")
+def _json(row: Mapping[str, str]) -> bytes:
+    return json.dumps(dict(row), ensure_ascii=False, sort_keys=True).encode("utf-8")

@@ -220,8 +220,8 @@ _ROWS: tuple[Row, ...] = (
     ("backup.not_applied", "Neon could not be brought to the declared backups",
      f"{_PLAN} execution error message", PORTAL, False, _D),
     # The ledger and the portal
-    ("ledger.exported", "Events were exported",
-     "format events filter_sha256", PEOPLE, False, _D),
+    ("ledger.exported", "Events were written into a file",
+     "format events filter_sha256 file_sha256 bytes", ANYBODY, False, _D),
     ("system.started", "A process of the portal started",
      "version node", PORTAL, False, _A),
     ("system.stopped", "A process of the portal stopped",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backups.ledger.event_types import HUMANS, PEOPLE, Retention, Row
+from backups.ledger.event_types import HUMANS, PEOPLE, PORTAL, Retention, Row
 
 _D, _A = Retention.DECISION, Retention.ACTIVITY
 _MARKED = "log_review items marked_ok questions problems"
@@ -23,5 +23,14 @@ AUDIT_ROWS: tuple[Row, ...] = (
      "log_review item mark", HUMANS, True, _D),
     ("log_review.signed", "A log review was signed: every event is marked and every problem explained",
      f"{_MARKED} evidence_sha256", HUMANS, False, _D),
+    # Exports
+    ("ledger.export_asked", "Somebody asked for a file of events",
+     "format filter_sha256", PEOPLE, False, _D),
+    ("ledger.export_failed", "A file of events could not be written",
+     "format error attempts", PORTAL, False, _A),
+    ("ledger.downloaded", "A file of events was taken out of the portal",
+     "format events file_sha256", PEOPLE, False, _D),
+    ("ledger.export_removed", "A file of events was deleted, as its days were over",
+     "format file_sha256", PORTAL, False, _A),
 )
 # fmt: on

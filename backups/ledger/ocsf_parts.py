@@ -85,7 +85,7 @@ _OWN: dict[OcsfClass, Own] = {
     OcsfClass.DETECTION_FINDING: _finding,
     OcsfClass.APPLICATION_LIFECYCLE: _application,
 }
-_WITHOUT_ACTOR = frozenset({OcsfClass.DETECTION_FINDING})
+_WITHOUT_ACTOR = frozenset({OcsfClass.DETECTION_FINDING, OcsfClass.APPLICATION_LIFECYCLE})
 
 # The last part of a type's name says what was done; a verb that OCSF has no number for is "other".
 _ACTIVITIES: dict[OcsfClass, dict[str, int]] = {

@@ -23,6 +23,7 @@ class ExportedEvent(NamedTuple):
     """`place` and `leaf_hash` are None while the event is not sealed."""
 
     id: UUID
+    type: str
     body: str
     actor_name: str
     world: str
@@ -53,19 +54,19 @@ def events_of(scope: ExportScope, *, before: dt.datetime) -> QuerySet[LedgerEven
 def pages_of(scope: ExportScope, *, before: dt.datetime) -> Iterator[list[ExportedEvent]]:
     """By key, in pages of at most CHUNK, so that no statement grows with the log (it would be cut off after 15 s)."""
     events = events_of(scope, before=before).order_by("recorded_at", "id")
-    columns = ("recorded_at", "id", "body", "actor_name", "world")
+    columns = ("id", "type", "body", "actor_name", "world", "recorded_at")
     following = Q()
     while True:
         rows = list(events.filter(following).values_list(*columns)[:CHUNK])
         if rows:
-            leaves = _leaves([event_id for _, event_id, *_ in rows])
-            yield [ExportedEvent(row[1], row[2], row[3], row[4], *leaves.get(row[1], (None, None))) for row in rows]
+            leaves = _leaves([row[0] for row in rows])
+            yield [ExportedEvent(*row[:-1], *leaves.get(row[0], (None, None))) for row in rows]
         if len(rows) < CHUNK:
             return
-        following = _after(rows[-1][0], rows[-1][1])
+        following = _after(at=rows[-1][-1], event_id=rows[-1][0])
 
 
-def _after(at: dt.datetime, event_id: UUID) -> Q:
+def _after(*, at: dt.datetime, event_id: UUID) -> Q:
     """The first condition is what the index on both columns is walked from; a bare OR would begin at its beginning."""
     return Q(recorded_at__gte=at) & (Q(recorded_at__gt=at) | Q(pk__gt=event_id))
 

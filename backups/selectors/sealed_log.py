@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
 
 from backups.models.ledger import FreeText, LedgerEvent
-from backups.models.sealing import LedgerCheckpoint, LedgerLeaf
+from backups.models.sealing import AnchorReceipt, LedgerCheckpoint, LedgerLeaf
 
 _CHUNK = 5_000
 
@@ -46,6 +46,18 @@ def _bodies(event_ids: list[UUID]) -> dict[UUID, str]:
 def checkpoints() -> Iterator[LedgerCheckpoint]:
     """The smallest first."""
     return LedgerCheckpoint.objects.order_by("size").iterator(chunk_size=_CHUNK)
+
+
+def anchor_receipts(*, until: int) -> Iterator[AnchorReceipt]:
+    """Of checkpoints up to this size, the smallest first."""
+    receipts = AnchorReceipt.objects.filter(checkpoint_id__lte=until).order_by("checkpoint_id", "pk")
+    return receipts.iterator(chunk_size=_CHUNK)
+
+
+def texts_of(event_ids: Sequence[UUID]) -> Iterator[FreeText]:
+    """What people wrote with these events and nobody has erased."""
+    for begin in range(0, len(event_ids), _CHUNK):
+        yield from FreeText.objects.filter(pk__in=event_ids[begin : begin + _CHUNK], erased_at__isnull=True)
 
 
 def written_texts() -> Iterator[FreeText]:

@@ -30,8 +30,8 @@ _TAKEN: dict[str, str] = {
     **dict.fromkeys(ALL_APPEND_ONLY, "UPDATE, DELETE, TRUNCATE"),
     **dict.fromkeys((*ALL_SET_ONCE, *ERASABLE), "DELETE, TRUNCATE"),
     **dict.fromkeys((*TRIGGER_WRITTEN, *SEALER_WRITTEN), "INSERT, UPDATE, DELETE, TRUNCATE"),
-    # What the monitor found, and who agreed to what, is closed or decided and never removed.
-    **dict.fromkeys(("backups_finding", "backups_planproposal"), "DELETE, TRUNCATE"),
+    # What the monitor found, who agreed to what, and who took what out is closed or decided and never removed.
+    **dict.fromkeys(("backups_finding", "backups_planproposal", "backups_ledgerexport"), "DELETE, TRUNCATE"),
     # The web process has no business with the history of migrations.
     "django_migrations": "INSERT, UPDATE, DELETE, TRUNCATE",
 }

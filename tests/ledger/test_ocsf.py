@@ -50,7 +50,8 @@ def test_every_type_of_event_is_valid(code: str):
 
 def test_the_schema_refuses_what_is_wrong():
     """Otherwise the tests above would show nothing."""
-    for change in ({"time": "now"}, {"metadata": {}}, {"invented": 1}, {"severity_id": 42}):
+    changes: tuple[dict[str, object], ...] = ({"time": "now"}, {"metadata": {}}, {"invented": 1}, {"severity_id": 42})
+    for change in changes:
         assert problems(translated("request.voted") | change)
     without = translated("neon.call")
     del without["api"]

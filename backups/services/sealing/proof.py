@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from backups.services.sealing.errors import SealingError
 
 _BITS = 8
 _BLOCK = 1 << _BITS
+# Of some 10 kB each; neighbours in the tree share most of them.
+_BLOCKS_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,37 @@ class EventProof:
     anchored: bool
 
 
+@dataclass(slots=True)
+class ProofMaker:
+    """Proofs of many events, against as few checkpoints as can be: the newest that an anchor has, else the newest.
+
+    `heads`: those that were used.
+    """
+
+    heads: list[LedgerCheckpoint] = field(default_factory=list)
+    _reader: _Reader = field(default_factory=lambda: _Reader())
+    _known: list[tuple[LedgerCheckpoint, bool]] = field(default_factory=lambda: list(_newest_heads()))
+
+    def proof(self, *, place: int, leaf: bytes) -> EventProof:
+        """Raises SealingError when no checkpoint covers the place, or the tree in the database does not prove it."""
+        found = next(((head, anchored) for head, anchored in self._known if head.size > place), None)
+        if found is None:
+            raise SealingError(f"No checkpoint covers entry {place} yet. Nothing was finished.")
+        head, anchored = found
+        if head not in self.heads:
+            self.heads.append(head)
+        return _proof(place, leaf, head, self._reader, anchored=anchored)
+
+
+def _newest_heads() -> Iterator[tuple[LedgerCheckpoint, bool]]:
+    receipt = AnchorReceipt.objects.select_related("checkpoint").order_by("-checkpoint_id").first()
+    if receipt is not None:
+        yield receipt.checkpoint, True
+    newest = LedgerCheckpoint.objects.order_by("-size").first()
+    if newest is not None:
+        yield newest, False
+
+
 def proof_of(event_id: UUID) -> EventProof | None:
     """None while the event is not sealed. Raises SealingError when the tree in the database does not prove it."""
     leaf = LedgerLeaf.objects.filter(event_id=event_id).first()
@@ -33,11 +67,15 @@ def proof_of(event_id: UUID) -> EventProof | None:
     checkpoint, anchored = _checkpoint_over(leaf.index)
     if checkpoint is None:
         return None
+    return _proof(leaf.index, bytes(leaf.hash), checkpoint, _Reader(), anchored=anchored)
+
+
+def _proof(place: int, leaf: bytes, checkpoint: LedgerCheckpoint, reader: _Reader, *, anchored: bool) -> EventProof:
     size, root = checkpoint.size, bytes(checkpoint.root)
-    path = inclusion_proof(index=leaf.index, size=size, subtree=_Reader().subtree)
-    if not inclusion_holds(index=leaf.index, size=size, leaf=bytes(leaf.hash), root=root, proof=path):
-        raise SealingError(f"The tree in the database does not prove event {event_id}. Run verify_ledger.")
-    return EventProof(leaf.index, size, proof_text(leaf.index, path, checkpoint.note), anchored)
+    path = inclusion_proof(index=place, size=size, subtree=reader.subtree)
+    if not inclusion_holds(index=place, size=size, leaf=leaf, root=root, proof=path):
+        raise SealingError(f"The tree in the database does not prove entry {place}. Run verify_ledger.")
+    return EventProof(place, size, proof_text(place, path, checkpoint.note), anchored)
 
 
 def _checkpoint_over(index: int) -> tuple[LedgerCheckpoint | None, bool]:
@@ -51,7 +89,7 @@ def _checkpoint_over(index: int) -> tuple[LedgerCheckpoint | None, bool]:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads kept hashes by blocks of 256, each once."""
+    """Reads kept hashes by blocks of 256, each once as long as the next ones are asked for soon."""
 
     _blocks: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)
 
@@ -63,6 +101,8 @@ class _Reader:
 
     def _block(self, kept: int, block: int) -> list[bytes]:
         if (kept, block) not in self._blocks:
+            if len(self._blocks) >= _BLOCKS_KEPT:
+                del self._blocks[next(iter(self._blocks))]
             self._blocks[kept, block] = _read(kept, block << _BITS)
         return self._blocks[kept, block]
 
