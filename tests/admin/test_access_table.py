@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from backups.models import EnvironmentProposal, LedgerEvent
 from tests.support.afterwards import AfterwardsScene, of_afterwards
 from tests.support.drills import ExerciseScene, plan_of
+from tests.support.exports import an_export
 from tests.support.monitor import monitor_scene
 from tests.support.scenes import Scenes
 
@@ -97,6 +98,11 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:check": {"POST": {ERIN}},
     "ops:environment": {"GET": {ERIN}, "POST": {ERIN}},
     "ops:proposal": {"GET": EVERYBODY, "POST": EVERYBODY},
+    "ops:audit-exports": {"GET": {DANA}},
+    "ops:audit-export-new": {"GET": {DANA}, "POST": {DANA}},
+    "ops:audit-export": {"GET": {DANA}},
+    "ops:audit-export-live": {"GET": {DANA}},
+    "ops:audit-export-file": {"GET": {DANA}},
     "ops:monitor": {"GET": EVERYBODY},
     "ops:finding": {"GET": EVERYBODY},
     "ops:finding-acknowledge": {"POST": {ALICE, BOB, ERIN}},
@@ -171,6 +177,9 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found |= _of_drills(people, branch)
     found |= of_afterwards(AfterwardsScene(scenes))
     found |= {"ops:readiness": (), "ops:duty": ("people_reviewed",), "ops:runbook": (scenes.project.pk,)}
+    export = an_export(people)
+    found |= dict.fromkeys(("ops:audit-export", "ops:audit-export-live", "ops:audit-export-file"), (export.pk,))
+    found |= {"ops:audit-exports": (), "ops:audit-export-new": ()}
     for name in DJANGO:
         needs_no_id = name.endswith(("changelist", "_add", "done", "admin:password_change", "jsi18n"))
         found[name] = () if needs_no_id else (event.pk if "ledger" in name else people.bob.user.pk,)

@@ -18,6 +18,7 @@ from backups.models import EnvironmentProposal, LookState, RestoreRequest
 from tests.factories import People, Person
 from tests.support.browser import LAPTOP, PHONE, OpenPage
 from tests.support.drills import ExerciseScene, plan_of
+from tests.support.exports import an_export
 from tests.support.monitor import monitor_scene
 from tests.support.portal import LivePortal
 from tests.support.scenes import Scenes
@@ -92,6 +93,9 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         ("attach a file", alice, f"/drills/{exercise.drill.pk}/add/file/"),
         ("corrective action", erin, f"/actions/{exercise.action.pk}/"),
         ("a duty", dana, "/readiness/duties/people_reviewed/"),
+        ("exports", dana, "/audit/exports/"),
+        ("new export", dana, "/audit/exports/new/"),
+        ("export", dana, f"/audit/exports/{an_export(people).pk}/"),
         ("password", bob, "/password_change/"),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import subprocess
@@ -65,6 +66,11 @@ def exported(people: People, format: ExportFormat, scope: ExportScope = EVIDENCE
     return export
 
 
+def an_export(people: People, format: ExportFormat = ExportFormat.CSV) -> LedgerExport:
+    """One that waits for a worker."""
+    return ask_for_export(actor=dana_of(people), format=format, scope=EVIDENCE)
+
+
 def csv_rows(path: Path) -> list[dict[str, str]]:
     """As they were before they were guarded."""
     reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""), strict=True)
@@ -91,8 +97,6 @@ def verifier_says(bundle: Path, keys: Path, *anchors: Path) -> tuple[int, str]:
 
 def altered(bundle: Path, name: str, before: bytes, after: bytes) -> Path:
     """A copy of the bundle with one file changed, and the manifest made to fit."""
-    import hashlib
-
     copy = bundle.with_name("altered.zip")
     with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(copy, "w") as new:
         files = {each: old.read(each) for each in old.namelist()}

@@ -21,6 +21,7 @@ class Tab:
 # name of this tab, label, address, who may go there
 _TABS: tuple[tuple[str, str, str, Capability], ...] = (
     ("events", "Events", "admin:backups_ledgerevent_changelist", Capability.READ_LEDGER),
+    ("exports", "Exports", "ops:audit-exports", Capability.EXPORT_LEDGER),
 )
 
 
