@@ -61,6 +61,25 @@ def stage_bar(parts: Sequence[tuple[str, float]]) -> SafeString:
     )
 
 
+def strip(cells: Sequence[tuple[str, str, str]]) -> SafeString:
+    """A row of equal cells, such as weeks: each with its sign, its tone, and what it says when pointed at."""
+    width = _BAR_WIDTH / max(len(cells), 1)
+    shown = (
+        (tone, round(place * width + 1, 1), round(width - 2, 1), title, round((place + 0.5) * width, 1), sign)
+        for place, (sign, tone, title) in enumerate(cells)
+    )
+    return format_html(
+        '<svg class="chart chart--strip" viewBox="0 0 {} 32" aria-hidden="true">{}</svg>',
+        _BAR_WIDTH,
+        format_html_join(
+            "",
+            '<rect class="cell cell--{}" x="{}" y="1" width="{}" height="30" rx="4"><title>{}</title></rect>'
+            '<text class="cell__sign" x="{}" y="21">{}</text>',
+            shown,
+        ),
+    )
+
+
 def trend(dots: Sequence[Dot]) -> SafeString:
     """Measurements from left to right in their order, on a scale that begins at zero."""
     if not dots:

@@ -12,6 +12,7 @@ from backups.domain.people import Actor, Capability
 from backups.selectors.afterwards import open_removals, overdue_reviews, unsigned_records
 from backups.selectors.backup_plan import open_plan_proposals
 from backups.selectors.drill_log import open_actions, unsigned_drills
+from backups.selectors.log_review import standing
 from backups.selectors.project import open_proposals
 from backups.services.corrective_action import reference_of
 
@@ -31,7 +32,7 @@ class Task:
 
 def tasks_of(actor: Actor, now: dt.datetime) -> list[Task]:
     """Everything but requests, in the order in which it presses. A fixed number of queries."""
-    return [*_own_actions(actor, now), *_for_managers(actor, now), *_for_second_people(actor)]
+    return [*_own_actions(actor, now), *_for_managers(actor, now), *_for_second_people(actor), *_log_review(actor, now)]
 
 
 def _own_actions(actor: Actor, now: dt.datetime) -> Iterator[Task]:
@@ -57,6 +58,19 @@ def _for_managers(actor: Actor, now: dt.datetime) -> Iterator[Task]:
     for drill in unsigned_drills():
         url = reverse("ops:drill", args=[drill.pk])
         yield Task(f"{drill.reference}: {drill.title}", (drill.project.name,), url, "wants a signature")
+
+
+def _log_review(actor: Actor, now: dt.datetime) -> Iterator[Task]:
+    """From a day before it is due, and as long as one is open."""
+    if not actor.may(Capability.REVIEW_LOG):
+        return
+    log = standing(now)
+    if log.due_at is None or not (log.is_due or log.open):
+        return
+    url = reverse("ops:log-review", args=[log.open.pk]) if log.open else reverse("ops:log-reviews")
+    title = f"Review of the log, {log.open.reference}" if log.open else "Review of the log"
+    wants = "is overdue" if log.is_overdue else "wants marks and a signature" if log.open else "is due"
+    yield Task(title, (f"due {log.due_at:%Y-%m-%d %H:%M} UTC",), url, wants, "bad" if log.is_overdue else "info")
 
 
 def _for_second_people(actor: Actor) -> Iterator[Task]:

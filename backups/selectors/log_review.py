@@ -94,6 +94,15 @@ def newest_marks(items: Iterable[LogReviewItem]) -> dict[int, LogReviewMark]:
     return {mark.item_id: mark for mark in with_words}
 
 
+def marks_by_item(items: Iterable[LogReviewItem]) -> dict[int, list[LogReviewMark]]:
+    """Every mark of each item, the newest last, by the item's key. One query."""
+    found: dict[int, list[LogReviewMark]] = {}
+    given = LogReviewMark.objects.filter(item__in=[item.pk for item in items]).order_by("pk")
+    for mark in given.select_related("words"):
+        found.setdefault(mark.item_id, []).append(mark)
+    return found
+
+
 def problems_by_review(reviews_shown: Iterable[LogReview]) -> dict[int, int]:
     """How many events of each review count as a problem, by the review's key. One query."""
     given = LogReviewMark.objects.filter(item__review__in=[review.pk for review in reviews_shown])

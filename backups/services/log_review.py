@@ -37,10 +37,12 @@ _SEED_BITS = 53
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """What somebody says of one event."""
+    """What somebody says of one event. `seen`: the key of the mark that stood beside it then, 0 for none; without it
+    nobody asks whether somebody else was faster."""
 
     mark: Mark
     words: str = ""
+    seen: int | None = None
 
 
 def open_review(*, actor: Actor) -> LogReview:
@@ -97,7 +99,7 @@ def mark_items(*, actor: Actor, review_id: int, markings: Mapping[int, Marking])
         )
         before = newest_marks(items.values())
         changed = {key: each for key, each in markings.items() if _differs(each, before.get(key))}
-        _check(changed)
+        _check(changed, before)
         for key, marking in changed.items():
             _write_mark(review, items[key], marking, person, user_id)
         if changed:
@@ -206,14 +208,18 @@ def _differs(marking: Marking, before: LogReviewMark | None) -> bool:
     return (marking.mark.value, marking.words.strip()) != (before.mark, words)
 
 
-def _check(markings: Mapping[int, Marking]) -> None:
-    errors = {f"words-{key}": wrong for key, marking in markings.items() if (wrong := _wrong_with(marking))}
+def _check(markings: Mapping[int, Marking], before: Mapping[int, LogReviewMark]) -> None:
+    errors = {
+        f"words-{key}": wrong for key, marking in markings.items() if (wrong := _wrong_with(marking, before.get(key)))
+    }
     if errors:
         raise InvalidInput(errors)
 
 
-def _wrong_with(marking: Marking) -> str:
+def _wrong_with(marking: Marking, before: LogReviewMark | None) -> str:
     words = marking.words.strip()
+    if marking.seen is not None and marking.seen != (before.pk if before else 0):
+        return "Somebody marked this while you looked at it. See what they say, and save again if you still mean it."
     if marking.mark is Mark.QUESTION and not words:
         return "Write the question down."
     if len(words) > MAX_WORDS_CHARACTERS:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from backups.models import EnvironmentProposal, LedgerEvent
+from backups.services.log_review import open_review
 from tests.support.afterwards import AfterwardsScene, of_afterwards
 from tests.support.drills import ExerciseScene, plan_of
 from tests.support.exports import an_export
@@ -89,6 +90,11 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:tokens": {"GET": {ERIN}},
     "ops:token-new": {"GET": {ERIN}, "POST": {ERIN}},
     "ops:token-revoke": {"POST": {ERIN}},
+    "ops:log-reviews": {"GET": {BOB, DANA, ERIN}},
+    "ops:log-review-open": {"POST": {BOB, DANA}},
+    "ops:log-review": {"GET": {BOB, DANA, ERIN}, "POST": {BOB, DANA, ERIN}},
+    "ops:log-review-sign": {"POST": {BOB, DANA}},
+    "ops:log-review-action": {"GET": {BOB, DANA}, "POST": {BOB, DANA}},
     "ops:readiness": {"GET": EVERYBODY},
     "ops:duty": {"GET": EVERYBODY, "POST": EVERYBODY},
     "ops:runbook": {"GET": EVERYBODY},
@@ -176,6 +182,9 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found |= _of_the_monitor(people, branch)
     found |= _of_drills(people, branch)
     found |= of_afterwards(AfterwardsScene(scenes))
+    review = open_review(actor=people.dana.actor)
+    found |= {"ops:log-reviews": (), "ops:log-review-open": (), "ops:log-review": (review.pk,)}
+    found |= {"ops:log-review-sign": (review.pk,), "ops:log-review-action": (review.pk, review.items.first().pk)}
     found |= {"ops:readiness": (), "ops:duty": ("people_reviewed",), "ops:runbook": (scenes.project.pk,)}
     export = an_export(people)
     found |= dict.fromkeys(("ops:audit-export", "ops:audit-export-live", "ops:audit-export-file"), (export.pk,))

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from backups.admin.words import in_zone
 from backups.models import EnvironmentProposal, LookState, RestoreRequest
+from backups.services.log_review import open_review
 from tests.factories import People, Person
 from tests.support.browser import LAPTOP, PHONE, OpenPage
 from tests.support.drills import ExerciseScene, plan_of
@@ -92,6 +93,8 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         ("canary", alice, f"/branches/{branch.pk}/canary/"),
         ("attach a file", alice, f"/drills/{exercise.drill.pk}/add/file/"),
         ("corrective action", erin, f"/actions/{exercise.action.pk}/"),
+        ("log reviews", dana, "/audit/reviews/"),
+        ("log review", dana, f"/audit/reviews/{open_review(actor=dana.actor).pk}/"),
         ("a duty", dana, "/readiness/duties/people_reviewed/"),
         ("exports", dana, "/audit/exports/"),
         ("new export", dana, "/audit/exports/new/"),

@@ -22,6 +22,7 @@ class Tab:
 _TABS: tuple[tuple[str, str, str, Capability], ...] = (
     ("events", "Events", "admin:backups_ledgerevent_changelist", Capability.READ_LEDGER),
     ("exports", "Exports", "ops:audit-exports", Capability.EXPORT_LEDGER),
+    ("reviews", "Log reviews", "ops:log-reviews", Capability.READ_LEDGER),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from backups.admin.audit import exports
+from backups.admin.audit import exports, reviews
 
 urlpatterns: list[URLPattern] = [
     path("audit/exports/", exports.listed, name="audit-exports"),
@@ -12,4 +12,9 @@ urlpatterns: list[URLPattern] = [
     path("audit/exports/<int:pk>/", exports.show, name="audit-export"),
     path("audit/exports/<int:pk>/live/", exports.live, name="audit-export-live"),
     path("audit/exports/<int:pk>/file/", exports.download, name="audit-export-file"),
+    path("audit/reviews/", reviews.listed, name="log-reviews"),
+    path("audit/reviews/open/", reviews.start, name="log-review-open"),
+    path("audit/reviews/<int:pk>/", reviews.show, name="log-review"),
+    path("audit/reviews/<int:pk>/sign/", reviews.sign, name="log-review-sign"),
+    path("audit/reviews/<int:pk>/events/<int:item_id>/action/", reviews.action, name="log-review-action"),
 ]

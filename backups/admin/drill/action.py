@@ -85,5 +85,5 @@ def _cause(action: CorrectiveAction) -> tuple[str, str]:
         return action.record.reference, reverse("ops:retrospective", args=[action.record_id])
     if action.log_review_item is not None:
         review_id = action.log_review_item.review_id
-        return f"L-{review_id:04d}", reverse("admin:backups_ledgerevent_changelist")
+        return f"L-{review_id:04d}", reverse("ops:log-review", args=[review_id])
     raise ValueError("An action belongs to a drill, a restore or a log review.")

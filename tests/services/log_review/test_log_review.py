@@ -295,6 +295,17 @@ def test_one_save_is_one_event_with_counts(people):
     assert event.members["data"]["items"] == event.members["data"]["marked_ok"] == len(markings)
 
 
+def test_who_was_slower_sees_the_other_mark_first(people):
+    review = open_review(actor=people.dana.actor)
+    key = next(iter(marks_of(review, people.dana)))
+    mark_items(actor=people.dana.actor, review_id=review.pk, markings={key: Marking(Mark.PROBLEM, "Why?", seen=0)})
+    with pytest.raises(InvalidInput, match="while you looked"):
+        mark_items(actor=people.carol.actor, review_id=review.pk, markings={key: Marking(Mark.OK, seen=0)})
+    newest = LogReviewMark.objects.get(item=key)
+    mark_items(actor=people.carol.actor, review_id=review.pk, markings={key: Marking(Mark.OK, seen=newest.pk)})
+    assert LogReviewMark.objects.filter(item=key).count() == 2
+
+
 def test_an_event_of_another_review_is_refused(people):
     review = open_review(actor=people.dana.actor)
     with pytest.raises(Refused, match="not of this review"):
