@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 COLUMNS = (
@@ -35,10 +35,10 @@ def unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith(_MARK) else cell
 
 
-def csv_line(cells: list[str]) -> bytes:
-    """One record with CRLF at its end, in UTF-8."""
+def csv_lines(rows: Iterable[Sequence[str]]) -> bytes:
+    """Records with CRLF at their ends, in UTF-8."""
     file = io.StringIO(newline="")
-    csv.writer(file, lineterminator="\r\n").writerow([guarded(cell) for cell in cells])
+    csv.writer(file, lineterminator="\r\n").writerows([guarded(cell) for cell in row] for row in rows)
     return file.getvalue().encode("utf-8")
 
 

@@ -7,9 +7,9 @@ translation; what is hashed and signed stays our own bytes, whatever OCSF does n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from backups.ledger.identifiers import parse_utc
 from backups.ledger.ocsf_parts import Translation, translation_of
 
 OCSF_VERSION = "1.8.0"
@@ -115,5 +115,5 @@ def _severity(event: Mapping[str, Any]) -> int:
 
 def _milliseconds(text: str) -> int:
     """Since 1970, as OCSF's `timestamp_t` counts; whole numbers, so no digit is made up."""
-    at = parse_utc(text)
+    at = datetime.fromisoformat(text)
     return int(at.replace(microsecond=0).timestamp()) * _MILLISECONDS + at.microsecond // _MILLISECONDS

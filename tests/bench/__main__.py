@@ -7,7 +7,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench import checks_bench, drill_bench, idle_bench, ledger_bench, monitor_bench, portal_bench, sandbox_bench
+from tests.bench import (
+    checks_bench,
+    drill_bench,
+    idle_bench,
+    ledger_bench,
+    ledger_export_bench,
+    monitor_bench,
+    portal_bench,
+    sandbox_bench,
+)
 
 BENCHES: tuple[Callable[[], list[dict[str, Any]]], ...] = (
     sandbox_bench.figures,
@@ -16,6 +25,7 @@ BENCHES: tuple[Callable[[], list[dict[str, Any]]], ...] = (
     drill_bench.figures,
     monitor_bench.figures,
     ledger_bench.figures,
+    ledger_export_bench.figures,
     portal_bench.figures,
 )
 

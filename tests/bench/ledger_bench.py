@@ -1,11 +1,10 @@
-"""Sealing, verifying, proving and exporting. In a process of its own, because it needs Django and a database."""
+"""Sealing, verifying and proving. In a process of its own, because it needs Django and a database."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -64,7 +63,6 @@ def _measure() -> list[dict[str, Any]]:
             _figure(f"{STORED} stored events sealed", filled, "s", "", 120 * STORED / 1e6),
             *_verified(Path(directory)),
             _proven(),
-            _exported(Path(directory)),
         ]
 
 
@@ -185,22 +183,6 @@ def _proven() -> dict[str, Any]:
     proof_of(ids[0])
     times = sorted(_seconds(lambda event_id=event_id: proof_of(event_id)) for event_id in ids)
     return _figure("proof of one event (p95)", times[int(len(times) * 0.95) - 1], "s", "", 0.01)
-
-
-def _exported(directory: Path) -> dict[str, Any]:
-    from backups.domain.people import command_actor
-    from backups.services.sealing.bundle import export_bundle
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    count = 0
-
-    def export() -> None:
-        nonlocal count
-        count = export_bundle(directory / "bundle.zip", actor=command_actor("bench"))
-
-    seconds = _seconds(export)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    return _figure(f"memory that the export of {count} events adds", grown, "MB", f"it took {seconds:.1f} s", 200)
 
 
 def _seconds(act: Any) -> float:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.ledger.csv_file import COLUMNS, csv_cells, csv_line, guarded, unguarded
+from backups.ledger.csv_file import COLUMNS, csv_cells, csv_lines, guarded, unguarded
 from backups.ledger.record import World
 from tests.ledger.event_samples import sample
 
@@ -31,14 +31,14 @@ def read_back(line: bytes) -> list[str]:
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_payload_begins_a_cell_and_none_is_lost(payload: str):
-    row = read_back(csv_line(["before", payload, "after"]))
+    row = read_back(csv_lines([["before", payload, "after"]]))
     assert [unguarded(cell) for cell in row] == ["before", payload, "after"]
     assert not row[1].lstrip(" \u3000\u00a0").startswith(tuple(STARTS))
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=6))
 def test_any_cells_come_back_as_they_were(cells: list[str]):
-    line = csv_line(cells)
+    line = csv_lines([cells])
     assert line.endswith(b"\r\n")
     row = read_back(line)
     assert [unguarded(cell) for cell in row] == cells
@@ -55,7 +55,7 @@ def test_an_event_has_one_cell_for_each_column():
         sample("request.edited", world=World.SANDBOX), actor_name="=bob", meaning="A request was changed", place=3,
         leaf_hash=b"\x01" * 32,
     )  # fmt: skip
-    row = dict(zip(COLUMNS, read_back(csv_line(cells)), strict=True))
+    row = dict(zip(COLUMNS, read_back(csv_lines([cells])), strict=True))
     assert row["actor_name"] == "'=bob"
     assert row["evidence"] == "no: sandbox"
     assert (row["place"], row["recorded_at"][:10], row["target"]) == ("3", "2026-11-26", "R-0007")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TypeAlias
 
 from django.conf import settings
 
 from backups.domain.export import ExportFormat, ExportScope
-from backups.ledger.csv_file import COLUMNS, csv_cells, csv_line
+from backups.ledger.csv_file import COLUMNS, csv_cells, csv_lines
 from backups.ledger.ocsf import ocsf_object
 from backups.selectors.export import ExportedEvent, pages_of
 from backups.services.ledger import event_meanings
 from backups.services.sealing.bundle import write_part, write_whole
+
+#: Events of one page, each with what its type means.
+_Page: TypeAlias = list[tuple[ExportedEvent, str]]
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(slots=True)
@@ -56,40 +60,43 @@ def write_events(file: IO[bytes], wanted: Wanted, progress: Progress) -> None:
         case ExportFormat.BUNDLE:
             write_part(file, pages_of(wanted.scope, before=wanted.before), scope=wanted.scope, counted=progress.add)
         case ExportFormat.CSV:
-            file.write(csv_line(list(COLUMNS)))
-            _write_lines(file, wanted, progress, _csv_line)
+            file.write(csv_lines([COLUMNS]))
+            _write_pages(file, wanted, progress, _csv_page)
         case ExportFormat.OCSF:
-            _write_lines(file, wanted, progress, _ocsf_line)
+            _write_pages(file, wanted, progress, _ocsf_page)
 
 
-def _write_lines(
-    file: IO[bytes], wanted: Wanted, progress: Progress, line: Callable[[ExportedEvent, str], bytes]
-) -> None:
-    for page in _pages(wanted):
-        file.writelines(line(event, meaning) for event, meaning in page)
-        progress.counted([event for event, _ in page])
-
-
-def _pages(wanted: Wanted) -> Iterator[list[tuple[ExportedEvent, str]]]:
+def _write_pages(file: IO[bytes], wanted: Wanted, progress: Progress, in_bytes: Callable[[_Page], bytes]) -> None:
     meanings = event_meanings()
     for page in pages_of(wanted.scope, before=wanted.before):
-        yield [(event, meanings.get(event.type, "")) for event in page]
+        file.write(in_bytes([(event, meanings.get(event.type, "")) for event in page]))
+        progress.counted(page)
 
 
-def _csv_line(event: ExportedEvent, meaning: str) -> bytes:
-    members = json.loads(event.body)
-    return csv_line(
-        csv_cells(members, actor_name=event.actor_name, meaning=meaning, place=event.place, leaf_hash=event.leaf_hash)
+def _csv_page(page: _Page) -> bytes:
+    return csv_lines(
+        csv_cells(
+            json.loads(event.body),
+            actor_name=event.actor_name,
+            meaning=meaning,
+            place=event.place,
+            leaf_hash=event.leaf_hash,
+        )
+        for event, meaning in page
     )
 
 
-def _ocsf_line(event: ExportedEvent, meaning: str) -> bytes:
-    line = ocsf_object(
-        json.loads(event.body),
-        actor_name=event.actor_name,
-        meaning=meaning,
-        origin=str(settings.LEDGER_ORIGIN),
-        place=event.place,
-        leaf_hash=event.leaf_hash,
+def _ocsf_page(page: _Page) -> bytes:
+    origin = str(settings.LEDGER_ORIGIN)
+    lines = (
+        ocsf_object(
+            json.loads(event.body),
+            actor_name=event.actor_name,
+            meaning=meaning,
+            origin=origin,
+            place=event.place,
+            leaf_hash=event.leaf_hash,
+        )
+        for event, meaning in page
     )
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
+    return "".join(f"{_encode(line)}\n" for line in lines).encode("utf-8")
