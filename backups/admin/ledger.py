@@ -7,48 +7,24 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
-from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from backups.admin.audit.events import events
 from backups.admin.capability_admin import CapabilityAdmin
-from backups.admin.ledger_filters import (
-    ActorFilter,
-    CappedPaginator,
-    NewestFirst,
-    OutcomeFilter,
-    RecordedFilter,
-    TargetFilter,
-    TypeFilter,
-    WorldFilter,
-    found,
-)
 from backups.domain.people import Capability
 from backups.models import LedgerEvent
+from backups.selectors.people import actor_of
 from backups.services.ledger import event_meanings, event_sha256, words_match
 
 
 @admin.register(LedgerEvent)
 class LedgerEventAdmin(CapabilityAdmin):
     view_capability = Capability.READ_LEDGER
-
-    list_display = ("recorded", "happened", "who", "what", "outcome", "evidence", "type")
-    list_display_links = ("recorded", "happened")
-    list_filter = (RecordedFilter, TypeFilter, ActorFilter, TargetFilter, OutcomeFilter, WorldFilter)
-    search_fields = ("type",)
-    search_help_text = "A login, a part of a type, or any exact id, name or hash in an event"
-    # One order only: newest first, by the pair that an index serves.
-    ordering = ("-recorded_at", "-id")
-    sortable_by = ()
-    list_per_page = 50
-    show_full_result_count = False
-    # Each count beside a filter would read every event.
-    show_facets = admin.ShowFacets.NEVER
-    paginator = CappedPaginator
-    actions = None
 
     fieldsets = (
         ("What happened", {"fields": ("meaning", "recorded", "occurred", "outcome", "what", "place", "evidence")}),
@@ -60,7 +36,10 @@ class LedgerEventAdmin(CapabilityAdmin):
     readonly_fields = flatten_fieldsets(fieldsets)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"title": "Audit log"} | (extra_context or {}))
+        """The list is a page of the portal's own, at the address that Django gives it."""
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
+            raise PermissionDenied
+        return events(request, actor_of(request.user, request))
 
     def changeform_view(
         self,
@@ -71,20 +50,8 @@ class LedgerEventAdmin(CapabilityAdmin):
     ) -> Any:
         return super().changeform_view(request, object_id, form_url, {"title": "Event"} | (extra_context or {}))
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return NewestFirst
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEvent]:
-        events = super().get_queryset(request)
-        # The list shows none of the long columns.
-        return events.defer("body", "members") if self._is_list(request) else events.select_related("free_text")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[LedgerEvent], search_term: str
-    ) -> tuple[QuerySet[LedgerEvent], bool]:
-        for word in search_term.split():
-            queryset = queryset.filter(found(word))
-        return queryset, False
+        return super().get_queryset(request).select_related("free_text")
 
     @admin.display(description="recorded (UTC)")
     def recorded(self, event: LedgerEvent) -> str:
@@ -164,9 +131,6 @@ class LedgerEventAdmin(CapabilityAdmin):
     @admin.display(description="bytes (UTF-8)")
     def bytes(self, event: LedgerEvent) -> SafeString:
         return _preformatted(event.body)
-
-    def _is_list(self, request: HttpRequest) -> bool:
-        return bool(request.resolver_match and request.resolver_match.url_name == "backups_ledgerevent_changelist")
 
 
 def _preformatted(text: str) -> SafeString:

@@ -32,5 +32,9 @@ AUDIT_ROWS: tuple[Row, ...] = (
      "format events file_sha256", PEOPLE, False, _D),
     ("ledger.export_removed", "A file of events was deleted, as its days were over",
      "format file_sha256", PORTAL, False, _A),
+    ("ledger.filter_saved", "Somebody kept a filter of the list of events under a name",
+     "filter_sha256", PEOPLE, False, _A),
+    ("ledger.filter_removed", "Somebody removed a filter that they had kept",
+     "", PEOPLE, False, _A),
 )
 # fmt: on

@@ -65,6 +65,7 @@ from backups.models.restore import (
     Vote,
 )
 from backups.models.safety_copy import ApiToken, SafetyCopy, SafetySchedule
+from backups.models.saved_filter import SavedFilter
 from backups.models.sealing import (
     AnchorReceipt,
     LedgerCheckpoint,
@@ -141,6 +142,7 @@ __all__ = [
     "RunbookCopy",
     "SafetyCopy",
     "SafetySchedule",
+    "SavedFilter",
     "SealerHeartbeat",
     "SealerRefusal",
     "TableMeaning",

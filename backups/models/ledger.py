@@ -3,10 +3,21 @@ so that what a page shows and what is hashed cannot differ."""
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from backups.models.event_columns import EventJson, EventTime, computed, text_member
+from backups.domain.people import ActorKind, Role
+from backups.models.event_columns import EventFamily, EventJson, EventRoles, EventTime, computed, text_member
+
+
+def _of_role(role: Role) -> models.Index:
+    """One small index for each role, because no index on a list of roles keeps the order of time."""
+    return models.Index(
+        fields=["-recorded_at", "-id"],
+        condition=models.Q(roles__contains=[role.value]),
+        name=f"ledger_role_{role.value}",
+    )
 
 
 class LedgerEvent(models.Model):
@@ -20,10 +31,12 @@ class LedgerEvent(models.Model):
     actor_name = models.TextField(editable=False, blank=True)
 
     type = text_member("type")
+    family = computed(EventFamily(), models.TextField())
     recorded_at = computed(EventTime("rec"), models.DateTimeField())
     occurred_at = computed(EventTime("time"), models.DateTimeField())
     actor_ref = text_member("actor,id")
     actor_kind = text_member("actor,kind")
+    roles = computed(EventRoles(), ArrayField(models.TextField()))
     target_kind = text_member("target,kind")
     target_id = text_member("target,id")
     project = text_member("target,proj")
@@ -40,23 +53,35 @@ class LedgerEvent(models.Model):
         ordering = ("-recorded_at", "-id")
         verbose_name = "ledger event"
         indexes = (
-            # The list and its pages by key.
+            # The list and its pages by key: ORDER BY recorded_at DESC, id DESC LIMIT 51.
             models.Index(fields=["-recorded_at", "-id"], name="ledger_newest"),
-            # The list narrowed by one of its filters, still in order.
+            # The list narrowed by one filter, still in order. Several at once: selectors/event_list.py.
+            # WHERE type = …, WHERE family = … (all types that begin alike).
             models.Index(fields=["type", "-recorded_at", "-id"], name="ledger_by_type"),
+            models.Index(fields=["family", "-recorded_at", "-id"], name="ledger_by_family"),
+            # WHERE actor_ref = …: what one person did. Strangers and programs: by their kind; the portal itself acts
+            # most, so that its events are found in ledger_newest.
             models.Index(fields=["actor_ref", "-recorded_at", "-id"], name="ledger_by_actor"),
-            # Sandbox or real, and the few events that did not succeed.
+            models.Index(
+                fields=["actor_kind", "-recorded_at", "-id"],
+                condition=models.Q(actor_kind__in=[ActorKind.ANONYMOUS.value, ActorKind.SERVICE.value]),
+                name="ledger_by_stranger",
+            ),
+            # WHERE roles @> ARRAY['manager']: who held the role at that time.
+            *(_of_role(role) for role in Role),
+            # WHERE world = …: sandbox or real. WHERE outcome = …: the few events that did not succeed.
             models.Index(fields=["world", "-recorded_at", "-id"], name="ledger_by_world"),
             models.Index(
                 fields=["outcome", "-recorded_at", "-id"],
                 condition=~models.Q(outcome="success"),
                 name="ledger_by_failure",
             ),
-            # The history of one request, project or account.
-            models.Index(fields=["target_kind", "target_id", "-recorded_at"], name="ledger_by_target"),
-            # Everything that one run or one web request did.
+            # WHERE target_kind = …, and WHERE target_id = … with or without its kind: the history of one thing.
+            models.Index(fields=["target_kind", "-recorded_at", "-id"], name="ledger_by_kind"),
+            models.Index(fields=["target_id", "-recorded_at", "-id"], name="ledger_by_target"),
+            # WHERE correlation = …, WHERE web_request = …: everything that one run or one web request did.
             models.Index(fields=["correlation", "-recorded_at"], name="ledger_by_run"),
-            models.Index(fields=["web_request"], name="ledger_by_web_request"),
+            models.Index(fields=["web_request", "-recorded_at", "-id"], name="ledger_by_web_request"),
             # Search for an id anywhere in the event: members @@ '$.** == "…"', which jsonb_path_ops cannot serve.
             GinIndex(fields=["members"], name="ledger_members"),
         )

@@ -31,7 +31,7 @@ def browser(person: Person) -> Client:
 def rows(client: Client, **query: Any) -> list[LedgerEvent]:
     response = client.get(reverse(LIST), query)
     assert response.status_code == 200, response.content[:500]
-    return list(response.context["cl"].result_list)
+    return [row.event for row in response.context["rows"]]
 
 
 @pytest.fixture
@@ -137,14 +137,15 @@ def test_the_list_is_narrowed_to_a_person_and_a_day(people, restore, comment):
 
 @pytest.mark.parametrize("typed", ["yesterday", "2026-13-01", "9999-12-31", "0001-01-01", "<b>"])
 def test_a_day_that_is_none_does_no_harm(people, restore, typed):
-    response = browser(people.dana).get(reverse(LIST), {"recorded_to": typed}, follow=True)
-    assert response.status_code == 200
+    response = browser(people.dana).get(reverse(LIST), {"recorded_to": typed})
+    assert response.status_code == (422 if typed != "0001-01-01" else 200)
+    assert response.context["rows"] == []
     assert "<b>" not in response.content.decode()
 
 
 def test_the_other_filters_stay_when_days_are_chosen(people, comment):
     page = browser(people.dana).get(reverse(LIST), {"q": "bob", "p": "1"}).content.decode()
-    assert '<input type="hidden" name="q" value="bob">' in page
+    assert 'name="q" value="bob"' in page
     assert 'name="p"' not in page
 
 
@@ -192,9 +193,11 @@ def test_the_list_costs_the_same_however_long_it_is(people, restore, django_asse
         record_refusal(actor=SYSTEM, why="role", target=Target(kind="page", id=f"/{number}"))
     with django_assert_max_num_queries(14) as queries:
         page = client.get(reverse(LIST))
-    assert len(page.context["cl"].result_list) == 50
-    assert page.context["cl"].paginator.num_pages == 2
-    assert not [query for query in queries if '"body"' in query["sql"]]
+    assert len(page.context["rows"]) == 50
+    assert page.context["older"]
+    asked = [query["sql"] for query in queries]
+    assert not [sql for sql in asked if '"body"' in sql and sql.startswith("SELECT")]
+    assert not [sql for sql in asked if "OFFSET" in sql or "COUNT(" in sql]
 
 
 def test_the_list_uses_the_index_of_its_order(people):
@@ -211,10 +214,16 @@ def test_the_list_uses_the_index_of_its_order(people):
     ("condition", "index"),
     [
         ({"type": "neon.call"}, "ledger_by_type"),
+        ({"family": "neon"}, "ledger_by_family"),
+        ({"roles__contains": ["manager"]}, "ledger_role_manager"),
+        ({"actor_kind": "anonymous"}, "ledger_by_stranger"),
+        ({"target_kind": "restore_request"}, "ledger_by_kind"),
+        ({"web_request": "abc"}, "ledger_by_web_request"),
         ({"actor_ref": "user:7"}, "ledger_by_actor"),
         ({"outcome": "denied"}, "ledger_by_failure"),
         ({"world": "sandbox"}, "ledger_by_world"),
         ({"target_kind": "restore_request", "target_id": "R-0007"}, "ledger_by_target"),
+        ({"target_id": "R-0007"}, "ledger_by_target"),
         ({"correlation": "R-0007"}, "ledger_by_run"),
     ],
     ids=str,

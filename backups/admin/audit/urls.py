@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from backups.admin.audit import exports, reviews
+from backups.admin.audit import events, exports, reviews
 
 urlpatterns: list[URLPattern] = [
+    path("audit/filters/", events.save, name="audit-filter-save"),
+    path("audit/filters/<int:pk>/remove/", events.remove, name="audit-filter-remove"),
     path("audit/exports/", exports.listed, name="audit-exports"),
     path("audit/exports/new/", exports.new, name="audit-export-new"),
     path("audit/exports/<int:pk>/", exports.show, name="audit-export"),
