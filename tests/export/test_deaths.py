@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import subprocess
 import sys
@@ -9,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import IntegrityError, ProgrammingError, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 
-from backups.domain.export import ExportFormat, ExportState
+from backups.domain.export import ExportFormat, ExportScope, ExportState
 from backups.models import LedgerEvent, LedgerExport
 from backups.selectors.clock import database_now
-from backups.services.export import files, write
+from backups.services.export import content, files, write
 from backups.services.export.write import MOST_ATTEMPTS, write_due_exports
 from tests.factories import People
 from tests.support.database import OwnDatabase
@@ -122,6 +123,25 @@ def test_a_full_disk_is_told(log: list[LedgerEvent], people: People, monkeypatch
     assert export.problem.startswith("The file could not be written: No space left on device.")
     assert not list(exports_in.iterdir())
     assert LedgerEvent.objects.get(type="ledger.export_failed").members["data"]["error"] == "disk"
+
+
+def test_a_search_that_takes_too_long_is_told_and_later_statements_are_bounded_as_before(
+    log: list[LedgerEvent], people: People, monkeypatch: pytest.MonkeyPatch
+):
+    def slow(scope: ExportScope, *, before: dt.datetime):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(20)")
+        yield []
+
+    export = an_export(people)
+    monkeypatch.setattr(write, "PATIENCE_MILLISECONDS", 50)
+    monkeypatch.setattr(content, "pages_of", slow)
+    assert write_due_exports() == 0
+    export.refresh_from_db()
+    assert (export.state, "took too long" in export.problem) == (ExportState.FAILED, True)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("15s",)
 
 
 @pytest.mark.parametrize(

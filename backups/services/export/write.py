@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
+from psycopg.errors import QueryCanceled
 
 from backups.domain.export import ExportFormat, ExportState
 from backups.domain.ledger import Outcome
@@ -30,6 +33,8 @@ from backups.services.sealing.sealer import newest_note
 
 logger = logging.getLogger(__name__)
 
+#: A search for a few events in a large log reads all of it. Shorter than the lease, longer than a web page may take.
+PATIENCE_MILLISECONDS = 50_000
 #: A page of events takes a fraction of a second; who is silent for so long is dead.
 LEASE = dt.timedelta(seconds=60)
 MOST_ATTEMPTS = 3
@@ -66,22 +71,46 @@ def _claim() -> LedgerExport | None:
 def _made(export: LedgerExport) -> bool:
     try:
         remove_parts(export)
-        _note_expected(export)
-        _write(export)
+        with _patience():
+            _note_expected(export)
+            _write(export)
     except LeaseLost:
         logger.warning("Another worker has taken %s on; what this one wrote is thrown away", export)
         part_of(export).unlink(missing_ok=True)
         return False
-    except SealingError as error:
-        _give_up(export, ExportFailed("not_sealed", str(error)))
-        return False
-    except OSError as error:
-        sentence = (
-            f"The file could not be written: {error.strerror or type(error).__name__}. Nothing can be downloaded. "
-        )
-        _give_up(export, ExportFailed("disk", f"{sentence}Make room in LEDGER_EXPORT_DIR, then make a new export."))
+    except (SealingError, OperationalError, OSError) as error:
+        failed = _reason(error)
+        if failed is None:
+            raise  # the database is away; the next attempt may find it
+        _give_up(export, failed)
         return False
     return True
+
+
+def _reason(error: Exception) -> ExportFailed | None:
+    """Why another attempt would end in the same way; None when it may not."""
+    if isinstance(error, SealingError):
+        return ExportFailed("not_sealed", str(error))
+    if isinstance(error, OSError):
+        what = error.strerror or type(error).__name__
+        sentence = f"The file could not be written: {what}. Nothing can be downloaded."
+        return ExportFailed("disk", f"{sentence} Make room in LEDGER_EXPORT_DIR, then make a new export.")
+    if isinstance(error.__cause__, QueryCanceled):
+        sentence = "The database took too long to find these events. Nothing can be downloaded."
+        return ExportFailed("too_slow", f"{sentence} Choose a shorter period, then make a new export.")
+    return None
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Statements of this thread's connection may take longer, until the file is written."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [str(PATIENCE_MILLISECONDS)])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")
 
 
 def _write(export: LedgerExport) -> None:
