@@ -80,6 +80,29 @@ def strip(cells: Sequence[tuple[str, str, str]]) -> SafeString:
     )
 
 
+def week_bars(counts: Sequence[int]) -> SafeString:
+    """One bar a week from left to right, the highest at full height; nothing where every week is empty."""
+    highest = max(counts, default=0)
+    if not highest:
+        return SafeString("")
+    width = _BAR_WIDTH / len(counts)
+    bars = (
+        (
+            round(number * width, 1),
+            round(24 - 24 * count / highest, 1),
+            round(width * 0.8, 1),
+            round(24 * count / highest, 1),
+        )
+        for number, count in enumerate(counts)
+        if count
+    )
+    return format_html(
+        '<svg class="chart chart--weeks" viewBox="0 0 {} 24" preserveAspectRatio="none" aria-hidden="true">{}</svg>',
+        _BAR_WIDTH,
+        format_html_join("", '<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>', bars),
+    )
+
+
 def trend(dots: Sequence[Dot]) -> SafeString:
     """Measurements from left to right in their order, on a scale that begins at zero."""
     if not dots:

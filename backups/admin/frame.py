@@ -36,7 +36,7 @@ _PLACES: tuple[tuple[str, str, Capability, str], ...] = (
     ("Readiness", "ops:readiness", Capability.READ_PROJECTS, "readiness"),
     ("Projects", "ops:projects", Capability.READ_PROJECTS, "projects"),
     ("Alerts", "ops:notifications", Capability.READ_SYSTEM, "notifications"),
-    ("Audit log", "admin:backups_ledgerevent_changelist", Capability.READ_LEDGER, "ledgerevent"),
+    ("Audit", "ops:audit", Capability.READ_LEDGER, "audit"),
     ("People", "admin:auth_user_changelist", Capability.READ_PEOPLE, "user"),
 )
 

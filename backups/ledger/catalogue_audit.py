@@ -11,6 +11,8 @@ _MARKED = "log_review items marked_ok questions problems"
 AUDIT_ROWS: tuple[Row, ...] = (
     ("ledger.read", "Somebody read a page of the record: its list, one event, a case file",
      "page", PEOPLE, False, _A),
+    ("ledger.sampled", "A sample was drawn from a population of the record",
+     "population sample_seed sample_size with_sandbox period_from period_to", PEOPLE, False, _A),
     ("ledger.searched", "Somebody narrowed or searched the list of events",
      "page filter_sha256", PEOPLE, False, _A),
     # The regular review of the log

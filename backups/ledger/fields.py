@@ -239,6 +239,11 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "format": code,
     "events": _integer,
     "page": code,
+    "population": code,
+    "sample_seed": code,
+    "with_sandbox": _boolean,
+    "period_from": _time,
+    "period_to": _time,
     "filter_sha256": sha256,
     # the monitor, and backups as declared
     "finding": identifier,

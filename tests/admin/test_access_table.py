@@ -106,6 +106,9 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:proposal": {"GET": EVERYBODY, "POST": EVERYBODY},
     "ops:audit-filter-save": {"POST": {BOB, DANA, ERIN}},
     "ops:audit-filter-remove": {"POST": {BOB, DANA, ERIN}},
+    "ops:audit": {"GET": {BOB, DANA, ERIN}},
+    "ops:audit-population": {"GET": {BOB, DANA, ERIN}},
+    "ops:audit-approvers": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-exports": {"GET": {DANA}},
     "ops:audit-export-new": {"GET": {DANA}, "POST": {DANA}},
     "ops:audit-export": {"GET": {DANA}},
@@ -182,6 +185,7 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found |= {"ops:project": (scenes.project.pk,), "ops:environment": (branch.pk,), "ops:proposal": (proposal.pk,)}
     found["ops:resolve"] = (pending.pk, "accept")
     found |= _of_the_monitor(people, branch)
+    found |= {"ops:audit": (), "ops:audit-approvers": (), "ops:audit-population": ("drills",)}
     found |= _of_drills(people, branch)
     found |= of_afterwards(AfterwardsScene(scenes))
     review = open_review(actor=people.dana.actor)

@@ -52,6 +52,10 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
     return [
         ("start", bob, "/"),
         ("start of the auditor", dana, "/"),
+        ("audit", dana, "/audit/"),
+        ("population", dana, "/audit/populations/access-changes/"),
+        ("sample", dana, "/audit/populations/access-changes/?size=5&seed=a1"),
+        ("approvers", dana, "/audit/approvers/"),
         ("queue", alice, "/restores/"),
         ("file", alice, "/restores/new/"),
         ("pending", bob, f"/restores/{ids['pending']}/"),

@@ -20,7 +20,9 @@ class Tab:
 
 # name of this tab, label, address, who may go there
 _TABS: tuple[tuple[str, str, str, Capability], ...] = (
+    ("overview", "Overview", "ops:audit", Capability.READ_LEDGER),
     ("events", "Events", "admin:backups_ledgerevent_changelist", Capability.READ_LEDGER),
+    ("approvers", "Approvers", "ops:audit-approvers", Capability.READ_LEDGER),
     ("exports", "Exports", "ops:audit-exports", Capability.EXPORT_LEDGER),
     ("reviews", "Log reviews", "ops:log-reviews", Capability.READ_LEDGER),
 )

@@ -18,8 +18,9 @@ _ACCOUNT_TYPES = ("access.account_created", "access.account_changed")
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """One person who held a role that votes. `could_vote` None: the record does not tell; `why` says what stood against.
+    """One person who held a role that votes.
 
+    `could_vote` None: the record does not tell. `why` says what stood against it.
     `given_by` is empty when the role was given outside the portal's pages; `given_with`: the event of the gift.
     """
 
@@ -55,12 +56,12 @@ def approvers_on(at: dt.datetime) -> Approvers:
     roles = [role.value for role in roles_with(Capability.VOTE_ON_RESTORE)]
     held = RoleMembership.objects.filter(Q(until__isnull=True) | Q(until__gt=at), role__in=roles, since__lte=at)
     rows = list(held.select_related("user").order_by("user__username", "role"))
-    refs = [f"{row.user_id}" for row in rows]
+    refs = [_ref(row) for row in rows]
     gifts = _newest("access.role_granted", refs, at + dt.timedelta(seconds=2))
     accounts = _account_states(refs, at)
     policy, since, by = _policy_on(at)
     first = LedgerEvent.objects.filter(type__in=_ACCOUNT_TYPES).aggregate(at=Min("recorded_at"))["at"]
-    holders = [_holder(row, gifts.get(str(row.user_id), []), accounts.get(str(row.user_id))) for row in rows]
+    holders = [_holder(row, gifts.get(_ref(row), []), accounts.get(_ref(row))) for row in rows]
     return Approvers(at, holders, policy, since, by, first)
 
 
@@ -81,16 +82,21 @@ def _holder(row: RoleMembership, gifts: list[LedgerEvent], account: dict[str, ob
     )
 
 
+def _ref(row: RoleMembership) -> str:
+    """The account's id in events."""
+    return f"user:{row.user_id}"
+
+
 def _is_gift_of(event: LedgerEvent, row: RoleMembership) -> bool:
     """The gift is written in the transaction that gave the role, some milliseconds beside the trigger's time."""
     data = event.members.get("data", {})
-    return data.get("role") == row.role and abs(event.recorded_at - row.since) < dt.timedelta(seconds=5)
+    return bool(data.get("role") == row.role) and abs(event.recorded_at - row.since) < dt.timedelta(seconds=5)
 
 
 def _judged(account: dict[str, object] | None) -> tuple[bool | None, str]:
-    if account is None:
+    if account is None or "active" not in account:
         return None, "No event says whether the account was switched on then."
-    if not account.get("active", True):
+    if not account["active"]:
         return False, "The account was switched off."
     if account.get("service_account"):
         return False, "An account of a program never votes."

@@ -20,7 +20,7 @@ SELECT before, recorded_at FROM (
     SELECT recorded_at, lag(recorded_at) OVER (ORDER BY recorded_at, id) AS before
       FROM backups_ledgerevent
      WHERE type = %s AND recorded_at >= %s AND recorded_at < %s
-) beats WHERE recorded_at - before > %s ORDER BY recorded_at
+) beats WHERE recorded_at - before > make_interval(secs => %s) ORDER BY recorded_at
 """
 
 
@@ -54,7 +54,7 @@ def observation(period: Period, now: dt.datetime) -> Observation:
 
 def _between(begin: dt.datetime, end: dt.datetime) -> list[tuple[dt.datetime, dt.datetime]]:
     with connection.cursor() as cursor:
-        cursor.execute(_GAPS, [HEARTBEAT, begin, end, LONGEST_SILENCE])
+        cursor.execute(_GAPS, [HEARTBEAT, begin, end, LONGEST_SILENCE.total_seconds()])
         return [(before, after) for before, after in cursor.fetchall()]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncWeek
 
@@ -15,7 +16,7 @@ from backups.domain.monitor import KINDS
 from backups.domain.period import Period
 from backups.domain.policy import Environment
 from backups.domain.restore import RequestState
-from backups.models import Drill, Finding, LedgerEvent, RestoreRequest
+from backups.models import Drill, Finding, LedgerEvent, LogReview, RestoreRequest
 
 PAGE_SIZE = 50
 
@@ -51,7 +52,7 @@ Rows: TypeAlias = "QuerySet[Any]"
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """`at`: the column whose time puts a member into a period. `sandbox`: the condition of those that are no evidence."""
+    """Things of one kind. `at`: the column whose time puts one into a period; `sandbox`: which ones are no evidence."""
 
     slug: str
     title: str
@@ -84,14 +85,24 @@ def page_of(population: Population, period: Period, *, with_sandbox: bool, after
     """One query. Raises ValueError for a key that no page gave."""
     found = population.within(period, with_sandbox=with_sandbox)
     if after:
-        moment, _, key = after.partition("~")
-        at = dt.datetime.fromisoformat(moment)
+        at, key = _read_key(population, after)
         earlier = Q((f"{population.at}__lt", at)) | Q((population.at, at), ("pk__lt", key))
         found = found.filter(earlier)
     rows = list(found.order_by(f"-{population.at}", "-pk")[: PAGE_SIZE + 1])
     items = [population.item(row) for row in rows[:PAGE_SIZE]]
     last = rows[PAGE_SIZE - 1] if len(rows) > PAGE_SIZE else None
     return Page(items, f"{getattr(last, population.at).isoformat()}~{last.pk}" if last is not None else "")
+
+
+def _read_key(population: Population, after: str) -> tuple[dt.datetime, object]:
+    moment, _, key = after.partition("~")
+    at = dt.datetime.fromisoformat(moment)
+    if at.tzinfo is None:
+        raise ValueError("The key has no zone.")
+    try:
+        return at, population.rows().model._meta.pk.to_python(key)
+    except ValidationError:
+        raise ValueError("The key names nothing.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +195,20 @@ def _finding_item(finding: Finding) -> Item:
     )
 
 
+def _review_item(review: LogReview) -> Item:
+    signed = f"signed by {review.signed_by_name}" if review.signed_at else "not signed"
+    return Item(
+        id=f"review-{review.pk}",
+        kind="log_review",
+        at=review.ends_at,
+        what=f"{review.population} events, from {review.begins_at:%Y-%m-%d %H:%M}",
+        who=review.opened_by_name,
+        where="the log",
+        result=signed,
+        is_sandbox=False,
+    )
+
+
 def _outside() -> Rows:
     codes = [code.value for code, kind in KINDS.items() if not kind.closes_by_itself]
     return Finding.objects.select_related("project", "branch__project").filter(code__in=codes)
@@ -260,6 +285,15 @@ POPULATIONS: dict[str, Population] = {
             "since",
             Q(project__is_sandbox=True),
             _finding_item,
+        ),
+        Population(
+            "log-reviews",
+            "Log reviews",
+            "Every review of the log whose period ended in this one.",
+            lambda: LogReview.objects.all(),
+            "ends_at",
+            Q(pk__in=[]),
+            _review_item,
         ),
     )
 }

@@ -1,0 +1,232 @@
+"""The auditor's first page: numbers that are right, samples that anybody draws again, and what breaks a rule."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from backups.domain.period import Period, quarter_of
+from backups.models import LedgerEvent, RestoreRequest
+from backups.selectors.audit.approvers import approvers_on
+from backups.selectors.audit.exceptions import exceptions
+from backups.selectors.audit.gaps import observation
+from backups.selectors.audit.populations import POPULATIONS, counted, page_of
+from backups.selectors.clock import database_now
+from tests.factories import People
+from tests.support.scenes import Scenes
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def everybody(people: People) -> None:
+    people.all()
+
+
+@pytest.fixture
+def scenes(people: People) -> Scenes:
+    return Scenes(people)
+
+
+@pytest.fixture
+def dana(people: People) -> Client:
+    client = Client()
+    client.force_login(people.dana.user)
+    return client
+
+
+@pytest.fixture
+def period() -> Period:
+    return quarter_of(database_now().date())
+
+
+def _shown(client: Client, url: str = "/audit/") -> str:
+    answer = client.get(url)
+    assert answer.status_code == 200, answer.content[:2000]
+    return answer.content.decode()
+
+
+def _count(slug: str, period: Period) -> int:
+    return counted(POPULATIONS[slug], period).total
+
+
+def test_each_restore_is_counted_once_and_where_it_belongs(scenes, period):
+    scenes.completed()
+    scenes.failed()
+    scenes.rejected()
+    scenes.withdrawn()
+    scenes.expired()
+    sent = RestoreRequest.objects.filter(submitted_to_neon_at__isnull=False).count()
+    assert _count("production-restores", period) == sent > 0
+    assert _count("not-carried-out", period) == 3
+    before = Period(period.first - dt.timedelta(days=90), period.first - dt.timedelta(days=1))
+    assert _count("production-restores", before) == 0
+
+
+def test_what_happened_in_a_sandbox_is_left_out_and_counted(people, period, dana):
+    Scenes(people, is_sandbox=True).completed()
+    found = counted(POPULATIONS["production-restores"], period)
+    assert (found.total, found.excluded) == (0, 1)
+    url = "/audit/populations/production-restores/"
+    assert "1 of sandboxes are left out" in _shown(dana, url)
+    assert "sandbox, no evidence" in _shown(dana, f"{url}?sandbox=1")
+
+
+def test_refusals_and_access_changes_are_populations(people, period, dana):
+    refused, changes = _count("refusals", period), _count("access-changes", period)
+    Client().post("/login/", {"username": "alice", "password": "wrong"})
+    people.alice.user.groups.add(Group.objects.get(name="Auditor"))
+    assert _count("refusals", period) == refused + 1
+    assert _count("access-changes", period) == changes + 1
+
+
+def test_the_list_goes_on_by_key_and_repeats_nobody(people, period, monkeypatch):
+    monkeypatch.setattr("backups.selectors.audit.populations.PAGE_SIZE", 3)
+    seen, after = [], ""
+    while True:
+        page = page_of(POPULATIONS["access-changes"], period, with_sandbox=False, after=after)
+        seen += [item.id for item in page.items]
+        after = page.after
+        if not after:
+            break
+    everything = POPULATIONS["access-changes"].within(period).values_list("pk", flat=True)
+    assert len(seen) == len(set(seen)) > 3
+    assert set(seen) == {str(pk) for pk in everything}
+
+
+@pytest.mark.parametrize("after", ["x", "2026-10-01", "2026-10-01T10:00:00~7", "2026-10-01T10:00:00+00:00~x"])
+def test_a_key_that_no_page_gave_is_not_found(dana, after):
+    assert dana.get("/audit/populations/access-changes/", {"after": after}).status_code == 404
+
+
+def test_a_sample_is_drawn_again_by_hand(people, dana, period):
+    page = _shown(dana, "/audit/populations/access-changes/?size=3&seed=binder-7")
+    ids = [str(pk) for pk in POPULATIONS["access-changes"].within(period).values_list("pk", flat=True)]
+    expected = sorted(ids, key=lambda each: hashlib.sha256(f"binder-7:{each}".encode()).hexdigest())[:3]
+    assert all(each in page for each in expected)
+    assert "a sample of 3" in page
+    event = LedgerEvent.objects.filter(type="ledger.sampled").latest("recorded_at")
+    assert event.members["data"]["sample_seed"] == "binder-7"
+    assert event.members["data"]["population"] == "access-changes"
+
+
+@pytest.mark.parametrize(
+    ("size", "seed"), [("0", ""), ("x", ""), ("201", ""), ("5", "no spaces"), ("5", "=1+1"), ("5", "-rf")]
+)
+def test_a_wrong_wish_for_a_sample_is_told_beside_the_field(dana, size, seed):
+    answer = dana.get("/audit/populations/drills/", {"size": size, "seed": seed})
+    assert answer.status_code == 422
+    assert "No sample was drawn" in answer.content.decode()
+    assert not LedgerEvent.objects.filter(type="ledger.sampled").exists()
+
+
+@pytest.mark.parametrize(
+    "query", ["first=2026-13-01", "first=2026-09-01&last=2026-07-01", "first=1900-01-01&last=2020-01-01"]
+)
+def test_a_wrong_period_is_told_and_this_quarter_is_shown(dana, query):
+    page = _shown(dana, f"/audit/?{query}")
+    assert "This quarter is shown" in page
+
+
+def _beat(at: dt.datetime) -> None:
+    """A heartbeat of the past, as the record would hold it."""
+    event_id, moment = str(uuid4()), f"{at:%Y-%m-%dT%H:%M:%S.%f}Z"
+    portal = {"id": "system:portal", "kind": "system"}
+    body = {"actor": portal, "env": "portal", "id": event_id, "out": {"s": "success"}, "rec": moment, "time": moment}
+    body |= {"target": {"id": "portal", "kind": "portal"}, "type": "system.heartbeat"}
+    LedgerEvent.objects.create(id=event_id, actor_name="portal", body=json.dumps(body))
+
+
+def test_a_planted_silence_is_a_period_without_observation():
+    begin = dt.datetime(2026, 8, 14, tzinfo=dt.UTC)
+    for minutes in (*range(0, 131, 10), *range(161, 400, 10)):
+        _beat(begin + dt.timedelta(minutes=minutes))
+    day = Period(begin.date(), begin.date())
+    found = observation(day, begin + dt.timedelta(minutes=400))
+    assert [(gap.begins_at - begin, gap.ends_at - begin) for gap in found.gaps if gap.ends_at] == [
+        (dt.timedelta(minutes=130), dt.timedelta(minutes=161))
+    ]
+    assert found.first == begin
+    later = observation(day, begin + dt.timedelta(minutes=500))
+    assert later.gaps[-1].ends_at is None
+
+
+def test_who_could_approve_follows_gift_and_revocation(people):
+    before = database_now()
+    people.alice.user.groups.add(Group.objects.get(name="Manager"))
+    given = database_now()
+    people.alice.user.groups.remove(Group.objects.get(name="Manager"))
+    after = database_now()
+    names = [{holder.login for holder in approvers_on(at).able} for at in (before, given, after)]
+    assert names == [{"bob", "carol"}, {"alice", "bob", "carol"}, {"bob", "carol"}]
+    gift = next(holder for holder in approvers_on(given).holders if holder.login == "alice")
+    assert LedgerEvent.objects.get(pk=gift.given_with).type == "access.role_granted"
+
+
+def test_an_account_that_was_switched_off_could_not_approve(people):
+    on = database_now()
+    people.bob.user.is_active = False
+    people.bob.user.save()
+    assert "bob" in {holder.login for holder in approvers_on(on).able}
+    off = next(holder for holder in approvers_on(database_now()).holders if holder.login == "bob")
+    assert off.could_vote is False
+
+
+def test_before_the_first_record_nothing_is_guessed(people, dana):
+    page = _shown(dana, "/audit/approvers/?on=2020-01-01")
+    assert "before the first record" in page
+    assert "Nobody held a role that votes" in page
+
+
+@pytest.mark.parametrize("on", ["yesterday", "2999-01-01", "2026-02-30"])
+def test_a_moment_that_is_none_is_told_beside_the_field(dana, on):
+    answer = dana.get("/audit/approvers/", {"on": on})
+    assert answer.status_code == 422
+    assert "is so now" in answer.content.decode()
+
+
+def _broken(period: Period) -> dict[str, int]:
+    return {found.title: len(found.cases) for found in exceptions(period, database_now())}
+
+
+def test_votes_are_counted_again(scenes, period):
+    request = scenes.completed()
+    assert _broken(period)["Restores with too few votes"] == 0
+    earlier = request.submitted_to_neon_at - dt.timedelta(seconds=1)
+    request.votes.filter(pk=request.votes.first().pk).update(taken_back_at=earlier)
+    assert _broken(period)["Restores with too few votes"] == 1
+
+
+def test_a_voter_with_another_role_is_named(people, period, dana):
+    assert _broken(period)["Voters with another role"] == 0
+    people.bob.user.groups.add(Group.objects.get(name="Engineer"))
+    assert _broken(period)["Voters with another role"] == 1
+    assert "Voters with another role" in _shown(dana)
+
+
+def test_the_number_of_queries_does_not_grow(scenes, people, dana):
+    scenes.completed()
+    _shown(dana)
+    counts = []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            _shown(dana)
+        counts.append(len(queries))
+        for _ in range(4):
+            scenes.completed()
+    assert counts[0] == counts[1] <= 75
+
+
+def test_a_page_is_read_on_record_once(dana):
+    for url in ("/audit/", "/audit/approvers/", "/audit/populations/drills/"):
+        before = LedgerEvent.objects.count()
+        _shown(dana, url)
+        assert LedgerEvent.objects.count() == before + 1
