@@ -63,7 +63,10 @@ def _unfinished(period: Period, now: dt.datetime) -> list[Gap]:
     end = min(period.ends_before, now)
     beats = LedgerEvent.objects.filter(type=HEARTBEAT)
     last = beats.filter(recorded_at__lt=end).order_by("-recorded_at", "-id").first()
-    if last is None or end - last.recorded_at <= LONGEST_SILENCE:
+    if last is None:
         return []
     after = beats.filter(recorded_at__gte=end).order_by("recorded_at", "id").first()
+    silent_until = after.recorded_at if after else now
+    if silent_until - last.recorded_at <= LONGEST_SILENCE:
+        return []
     return [Gap(last.recorded_at, after.recorded_at if after else None)]
