@@ -12,8 +12,8 @@ from backups.domain.ledger import Target
 from backups.selectors.people import actor_of
 from backups.services.ledger import record_refusal
 
-# Open to everybody who is logged in, roles or none.
-_OPEN_TO_ALL = {"login", "logout", "password_change", "password_change_done", "jsi18n"}
+# Open to everybody, roles or none.
+_OPEN_TO_ALL = {"login", "logout"}
 
 
 class ActorMiddleware:

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.forms import AuthenticationForm
-from django.http import HttpRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 
 from backups.selectors.people import actor_of
 
@@ -23,6 +24,11 @@ class OpsAdminSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """A role lets people in; being staff or a superuser does not."""
         return bool(request.user.is_active and actor_of(request.user, request).roles)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Django saves first and tells of it afterwards; the password and its event stand or fall together."""
+        with transaction.atomic():
+            return super().password_change(request, extra_context)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Django's own pages get the portal's frame."""

@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group, User
+from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -112,6 +113,11 @@ class PersonAdmin(CapabilityAdmin, UserAdmin):  # type: ignore[type-arg]
             record_people_refusal(actor=actor_of(request.user, request), refused=refused)
             self.message_user(request, refused.sentence, level=messages.ERROR)
             return HttpResponseRedirect(request.path)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Django saves first and tells of it afterwards; the password and its event stand or fall together."""
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
         if not change:

@@ -137,6 +137,8 @@ _ROWS: tuple[Row, ...] = (
      "error message duration_ms", PORTAL, False, _A),
     ("look.viewed", "A look's result was read",
      "branch", PEOPLE, False, _A),
+    ("look.closed", "A look was closed before its time",
+     "branch", PEOPLE, False, _A),
     ("look.removed", "A look's copy was removed",
      "branch", ANYBODY, False, _A),
     # Calls
@@ -169,6 +171,8 @@ _ROWS: tuple[Row, ...] = (
      "changed_fields before after", ANYBODY, True, _D),
     ("project.checked", "A project's connection was examined",
      "findings passed failed inconclusive plan history_seconds duration_ms", ANYBODY, False, _A),
+    ("project.check_asked", "Somebody had the worker examine a project's connection",
+     "", PEOPLE, False, _A),
     ("project.disconnected", "A project was taken out of the portal's care",
      "", PEOPLE, True, _D),
     ("project.branch_protected", "A branch came under the portal's care",

@@ -115,7 +115,11 @@ def ask_for_examination(*, actor: Actor, project_id: int) -> None:
     """Has the worker examine the project; the report appears on its page. Raises ConnectRefused."""
     _may_connect(actor, Capability.RUN_CONNECT)
     with transaction.atomic():
-        put_other_task("examine_project", Project.objects.get(pk=project_id).pk)
+        project = Project.objects.get(pk=project_id)
+        put_other_task("examine_project", project.pk)
+        record_event(
+            type="project.check_asked", actor=actor, target=target_of_project(project), sandbox=project.is_sandbox
+        )
 
 
 def examine_as_worker(*, project_id: int) -> None:

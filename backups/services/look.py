@@ -73,6 +73,7 @@ def close_look(*, actor: Actor, look_id: int) -> Look:
         look = _locked(look_id)
         if look.state != LookState.CLOSED:
             _close(look)
+            record_look(look, "look.closed", actor)
         return look
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, User, update_last_login
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import transaction
 from django.db.models.signals import m2m_changed, post_save, pre_save
@@ -26,9 +26,14 @@ _ROLE_OF_GROUP = {role.label: role for role in Role}
 _WATCHED = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser")
 
 
+# Django writes the time of the log-in by itself; here both stand or fall together.
+user_logged_in.disconnect(dispatch_uid="update_last_login")
+
+
 @receiver(user_logged_in)
 def _on_login(request: HttpRequest | None, user: User, **_: Any) -> None:
     with transaction.atomic():
+        update_last_login(sender=type(user), user=user)
         record_event(
             type="access.login",
             actor=actor_of(user, request),
@@ -51,7 +56,7 @@ def _on_failed_login(credentials: dict[str, Any], request: HttpRequest | None = 
     typed = str(credentials.get("username", ""))
     user_id = User.objects.filter(username=typed).values_list("pk", flat=True).first()
     digest = salted_hmac("backups.login", typed, algorithm="sha256").hexdigest()
-    with transaction.atomic():
+    with transaction.atomic(durable=True):
         record_event(
             type="access.login_failed",
             actor=anonymous_actor(ip=client_address(request) if request else ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.support.afterwards import AfterwardsScene, of_afterwards
 from tests.support.drills import ExerciseScene, plan_of
 from tests.support.exports import an_export
 from tests.support.monitor import monitor_scene
+from tests.support.reads import HOW, events_of, events_since
 from tests.support.scenes import Scenes
 
 pytestmark = pytest.mark.django_db
@@ -233,24 +235,26 @@ def clients(people) -> dict[str | None, Client]:
     return made
 
 
-def _answer(client: Client, method: str, url: str) -> tuple[int, str]:
-    """What the address answers; whatever it changed is taken back."""
+def _answer(client: Client, method: str, url: str, last: LedgerEvent) -> tuple[int, str, Counter[str]]:
+    """What the address answers and the record says of it after `last`; whatever it changed is taken back."""
     before = transaction.savepoint()
     answer = client.generic(method, url)
+    events = events_since(last)
     transaction.savepoint_rollback(before)
-    return answer.status_code, answer.headers.get("Location", "")
+    return answer.status_code, answer.headers.get("Location", ""), events
 
 
-def test_the_pages_let_in_whom_the_table_names(arguments, clients):
-    wrong = []
+def test_the_pages_let_in_whom_the_table_names_and_record_it(arguments, clients):
+    wrong, last = [], LedgerEvent.objects.latest("recorded_at")
     for name, methods in PAGES.items():
         url = reverse(name, args=arguments[name])
         for method in ("GET", "POST", "PUT", "DELETE"):
             for who in VISITORS:
-                status, location = _answer(clients[who], method, url)
+                status, location, events = _answer(clients[who], method, url, last)
                 expected = _expected(methods, method, who)
                 if not _fits(expected, status, location):
                     wrong.append(f"{who} {method} {name}: {status} {location}, expected {expected}")
+                wrong += _unlike(events, name, method, who, expected)
     assert not wrong, "\n".join(wrong)
 
 
@@ -274,16 +278,25 @@ def _fits(expected: str, status: int, location: str) -> bool:
     return status in {200, 422} or (status == 302 and not location.startswith("/login/"))
 
 
-def test_djangos_own_pages_let_in_whom_the_table_names(arguments, clients):
-    wrong = []
+def _unlike(events: Counter[str], name: str, method: str, who: str | None, verdict: str) -> list[str]:
+    said = events_of(name, method, who, verdict)
+    if said is None or events == said:
+        return []
+    return [f"{who} {method} {name}: the record says {dict(events)}, the tables {dict(said)}. {HOW.format(name=name)}"]
+
+
+def test_djangos_own_pages_let_in_whom_the_table_names_and_record_it(arguments, clients):
+    wrong, last = [], LedgerEvent.objects.latest("recorded_at")
     for name, allowed in DJANGO.items():
         url = reverse(name, args=arguments[name])
         for who in VISITORS:
-            status, location = _answer(clients[who], "GET", url)
+            status, location, events = _answer(clients[who], "GET", url, last)
             sent_to_log_in = status == 302 and location.startswith("/login/")
             fits = status in {200, 302} and not sent_to_log_in if who in allowed else status == 403 or sent_to_log_in
             if not fits:
                 wrong.append(f"{who} GET {name}: {status} {location}")
+            verdict = "let in" if who in allowed else "log in" if who is None else "forbidden"
+            wrong += _unlike(events, name, "GET", who, verdict)
     assert not wrong, "\n".join(wrong)
 
 
