@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
-from tests.support.commands.world import NOTHING, Act
+from backups.domain.log_review import Mark
+from backups.models import LogReview
+from backups.selectors.log_review import concerns
+from backups.services.log_review import Marking, mark_items, open_review
+from tests.factories import Person
+from tests.support.commands.world import NOTHING, WHY, Act, Sent, World, in_days
+
+
+def _review(w: World) -> LogReview:
+    return open_review(actor=w.people.dana.actor)
+
+
+def _markable(review: LogReview, person: Person) -> list[int]:
+    """Events that are not this person's own."""
+    return [item.pk for item in review.items.select_related("event") if not concerns(item, person.actor)]
+
+
+def _marks(w: World) -> Sent:
+    review = _review(w)
+    return (review.pk,), {f"mark-{item}": "ok" for item in _markable(review, w.people.dana)[:1]}
+
+
+def _all_marked(w: World) -> Sent:
+    review = _review(w)
+    for person in (w.people.dana, w.people.carol):
+        markings = {item: Marking(Mark.OK, "", None) for item in _markable(review, person)}
+        left = {pk: marking for pk, marking in markings.items() if not review.items.get(pk=pk).marks.exists()}
+        mark_items(actor=person.actor, review_id=review.pk, markings=left)
+    return (review.pk,), {}
+
+
+def _action(w: World) -> Sent:
+    review = _review(w)
+    item = review.items.first()
+    assert item is not None
+    return (review.pk, item.pk), {"title": WHY, "owner": w.id_of("bob"), "due_on": in_days(9)}
+
 
 # fmt: off
 ACTS: dict[str, Act] = {
     "ops:audit-export-new": Act("dana", "ledger.export_asked", lambda w: ((), {"format": "csv"}), wrong=NOTHING),
+    "ops:log-review-open": Act("dana", "log_review.opened", lambda w: ((), {})),
+    "ops:log-review": Act("dana", "log_review.marked", _marks),
+    "ops:log-review-sign": Act("dana", "log_review.signed", _all_marked),
+    "ops:log-review-action": Act("dana", "action.added", _action, wrong=NOTHING),
 }
 # fmt: on
