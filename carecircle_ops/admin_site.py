@@ -7,7 +7,8 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.contrib.auth.forms import AuthenticationForm
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
 
 from backups.selectors.people import actor_of
 
@@ -25,7 +26,7 @@ class OpsAdminSite(AdminSite):
         """A role lets people in; being staff or a superuser does not."""
         return bool(request.user.is_active and actor_of(request.user, request).roles)
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Django saves first and tells of it afterwards; the password and its event stand or fall together."""
         with transaction.atomic():
             return super().password_change(request, extra_context)
