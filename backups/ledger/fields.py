@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from ipaddress import ip_address
 from typing import TypeAlias
 
@@ -66,13 +67,14 @@ def address(value: Detail) -> JSON:
     return str(ip_address(str(value)))
 
 
-def _list_of(item: Callable[[Detail], JSON]) -> Callable[[Detail], JSON]:
-    def read(value: Detail) -> JSON:
-        if not isinstance(value, list | tuple) or len(value) > MAX_LIST_ITEMS:
-            raise FieldRefused(f"must be a list of at most {MAX_LIST_ITEMS}")
-        return [item(member) for member in value]
+def _read_list(item: Callable[[Detail], JSON], value: Detail) -> JSON:
+    if not isinstance(value, list | tuple) or len(value) > MAX_LIST_ITEMS:
+        raise FieldRefused(f"must be a list of at most {MAX_LIST_ITEMS}")
+    return [item(member) for member in value]
 
-    return read
+
+def _list_of(item: Callable[[Detail], JSON]) -> Callable[[Detail], JSON]:
+    return partial(_read_list, item)
 
 
 def _counts(value: Detail) -> JSON:
@@ -280,6 +282,28 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "questions": _integer,
     "problems": _integer,
 }
+
+
+_KINDS: dict[Callable[[Detail], JSON], str] = {
+    code: "code word",
+    identifier: "id",
+    label: "short name",
+    sha256: "SHA-256",
+    lsn: "position in the database's log",
+    path: "path",
+    _integer: "whole number",
+    _boolean: "yes or no",
+    _time: "time (UTC)",
+    _counts: "numbers by name",
+}
+
+
+def kind_words(name: str) -> str:
+    """What kind of value the field holds, in words."""
+    kind = FIELDS[name]
+    if isinstance(kind, partial):
+        return f"list, each a {_KINDS[kind.args[0]]}"
+    return _KINDS[kind]
 
 
 def read_fields(*, allowed: frozenset[str], details: Mapping[str, Detail]) -> dict[str, JSON]:

@@ -111,6 +111,14 @@ def key_of(event: LedgerEvent) -> Key:
     return Key(event.recorded_at, event.pk)
 
 
+def events_beside(key: Key) -> tuple[LedgerEvent | None, LedgerEvent | None]:
+    """The event before this place in time, and the one after it."""
+    everything = EventFilter()
+    before = _next_events(everything, _span(everything, key, None), 1, upwards=False)
+    after = _next_events(everything, _span(everything, None, key), 1, upwards=True)
+    return (before[0] if before else None), (after[0] if after else None)
+
+
 def _next_events(wanted: EventFilter, span: Q, count: int, *, upwards: bool) -> list[LedgerEvent]:
     conditions = list(_conditions(wanted))
     within = LedgerEvent.objects.filter(span)

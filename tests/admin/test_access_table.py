@@ -106,6 +106,9 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:check": {"POST": {ERIN}},
     "ops:environment": {"GET": {ERIN}, "POST": {ERIN}},
     "ops:proposal": {"GET": EVERYBODY, "POST": EVERYBODY},
+    "ops:audit-catalogue": {"GET": {BOB, DANA, ERIN}},
+    "ops:audit-event-proof": {"GET": {BOB, DANA, ERIN}},
+    "ops:audit-event-bytes": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-filter-save": {"POST": {BOB, DANA, ERIN}},
     "ops:audit-filter-remove": {"POST": {BOB, DANA, ERIN}},
     "ops:audit": {"GET": {BOB, DANA, ERIN}},
@@ -191,7 +194,8 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found |= _of_drills(people, branch)
     found |= of_afterwards(AfterwardsScene(scenes))
     review = open_review(actor=people.dana.actor)
-    found["ops:audit-filter-save"] = ()
+    found |= {"ops:audit-filter-save": (), "ops:audit-catalogue": (), "ops:audit-event-bytes": (event.pk,)}
+    found["ops:audit-event-proof"] = (event.pk,)
     found |= {"ops:log-reviews": (), "ops:log-review-open": (), "ops:log-review": (review.pk,)}
     found |= {"ops:log-review-sign": (review.pk,), "ops:log-review-action": (review.pk, review.items.first().pk)}
     found |= {"ops:readiness": (), "ops:duty": ("people_reviewed",), "ops:runbook": (scenes.project.pk,)}

@@ -13,6 +13,7 @@ from tests.bench import (
     idle_bench,
     ledger_bench,
     ledger_export_bench,
+    ledger_list_bench,
     monitor_bench,
     portal_bench,
     sandbox_bench,
@@ -25,6 +26,7 @@ BENCHES: tuple[Callable[[], list[dict[str, Any]]], ...] = (
     drill_bench.figures,
     monitor_bench.figures,
     ledger_bench.figures,
+    ledger_list_bench.figures,
     ledger_export_bench.figures,
     portal_bench.figures,
 )

@@ -5,6 +5,7 @@ In a process of its own, because it needs Django and a database. BENCH_LISTED se
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -122,7 +124,34 @@ def fill(url: str, first: int, last: int) -> None:
 
 
 def _questions() -> dict[str, dict[str, str]]:
-    return {"all events": {}}
+    now = dt.datetime.now(dt.UTC)
+    day = {f"recorded_{end}": f"{now - dt.timedelta(days=days):%Y-%m-%d}" for end, days in (("from", 101), ("to", 100))}
+    deep = now - dt.timedelta(days=200)
+    return {
+        "all events": {},
+        "a page far down": {"older": f"{deep:%Y-%m-%dT%H:%M:%S.%fZ}_{UUID(int=0)}"},
+        "a person": {"actor_ref": "user:3"},
+        "a role at that time": {"role": "auditor"},
+        "a kind of target": {"target_kind": "project"},
+        "one target": {"target_kind": "restore_request", "target_id": "R-77"},
+        "a type": {"type": "neon.call"},
+        "a family of types": {"type": "request."},
+        "an outcome": {"outcome": "denied"},
+        "a world": {"world": "sandbox"},
+        "two days": day,
+        "a run": {"correlation": "R-77"},
+        "a web request": {"web_request": str(UUID(int=7))},
+        "an id, searched for": {"q": "R-77"},
+        "a word that is nowhere": {"q": "nothing-like-it"},
+        "person and type": {"actor_ref": "user:3", "type": "request.voted"},
+        "person and type that never meet": {"actor_ref": "user:3", "type": "neon.call"},
+        "role and family that never meet": {"role": "auditor", "type": "neon."},
+        "kind, family and outcome that never meet": {
+            "target_kind": "account", "type": "request.", "outcome": "denied",
+        },
+        "role, family and outcome": {"role": "manager", "type": "request.", "outcome": "failure"},
+        "person, days, evidence": day | {"actor_ref": "user:3", "world": "real"},
+    }  # fmt: skip
 
 
 def _p95(client: Any, asked: dict[str, str]) -> float:

@@ -14,7 +14,7 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 
 from backups.admin.words import in_zone
-from backups.models import EnvironmentProposal, LookState, RestoreRequest
+from backups.models import EnvironmentProposal, LedgerEvent, LookState, RestoreRequest
 from backups.services.log_review import open_review
 from tests.factories import People, Person
 from tests.support.browser import LAPTOP, PHONE, OpenPage
@@ -100,6 +100,10 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         ("log reviews", dana, "/audit/reviews/"),
         ("log review", dana, f"/audit/reviews/{open_review(actor=dana.actor).pk}/"),
         ("a duty", dana, "/readiness/duties/people_reviewed/"),
+        ("events", dana, "/backups/ledgerevent/?outcome=success"),
+        ("event", dana, f"/backups/ledgerevent/{LedgerEvent.objects.latest('recorded_at').pk}/change/"),
+        ("types of events", dana, "/audit/catalogue/"),
+        ("types of one family", dana, "/audit/catalogue/?family=request"),
         ("exports", dana, "/audit/exports/"),
         ("new export", dana, "/audit/exports/new/"),
         ("export", dana, f"/audit/exports/{an_export(people).pk}/"),

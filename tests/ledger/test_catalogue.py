@@ -14,6 +14,7 @@ from backups.ledger.catalogue import CATALOGUE, event_type, undeclared_fields
 from backups.ledger.catalogue_afterwards import AFTERWARDS_ROWS
 from backups.ledger.catalogue_audit import AUDIT_ROWS
 from backups.ledger.catalogue_drill import DRILL_ROWS
+from backups.ledger.catalogue_page import render
 from backups.ledger.catalogue_seal import SEAL_ROWS
 from backups.ledger.errors import LedgerError, NotInCatalogue
 from backups.ledger.event_types import OcsfClass
@@ -63,6 +64,12 @@ def test_a_type_has_the_class_that_other_tools_know_it_by(code, ocsf_class):
 
 def test_exceptions_to_the_class_of_a_family_name_types_that_exist():
     assert types_with_a_class_of_their_own() <= CATALOGUE.keys()
+
+
+def test_the_documented_catalogue_is_the_one_in_the_code():
+    page = PRODUCT.parent / "docs" / "event-catalogue.md"
+    made_by = "python -m backups.ledger.catalogue_page > docs/event-catalogue.md"
+    assert page.read_text(encoding="utf-8") == render(), f"run: {made_by}"
 
 
 def test_no_vote_is_ever_the_act_of_a_program():
