@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
+from django.db import DatabaseError, connection, transaction
 
 from backups.domain.people import command_actor
 from backups.ledger.identifiers import utc_text
@@ -25,9 +27,12 @@ from backups.ledger.signer import Signer, new_signer
 from backups.ledger.verifier.log import ALTERED, CANNOT_TELL, VERIFIED, Report
 from backups.ledger.verifier.merkle import CompactRange, leaf_hash
 from backups.models import LedgerCheckpoint, LedgerEvent, LedgerLeaf
+from backups.selectors.ledger import guard_findings
 from backups.services.sealing.errors import SealRefused
 from backups.services.sealing.verify import verify_database
 from tests.ledger.sample_log import ORIGIN
+from tests.support.database import WEB
+from tests.support.dump import dump, put_back
 from tests.support.sealing import SealedPortal, comment
 
 DOCUMENT = Path(django_settings.BASE_DIR) / "docs" / "ledger-attacks.md"
@@ -39,13 +44,30 @@ Attack = Callable[[SealedPortal], None]
 
 @dataclass(frozen=True)
 class Case:
-    """`with_anchors` and `without` are the verifier's verdicts."""
+    """`with_anchors` and `without` are the verifier's verdicts. `stopped`: the database refuses, nothing changes."""
 
     what: str
     attack: Attack
     with_anchors: int
     without: int
     remark: str = ""
+    stopped: bool = False
+
+
+def change_through_the_web_role(_: SealedPortal) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE backups_ledgerevent SET body = replace(body, 'R-0007', 'R-0008')")
+
+
+def change_as_the_owner(portal: SealedPortal) -> None:
+    with psycopg.connect(portal.database.owner_url, autocommit=True) as owner:
+        owner.execute("UPDATE backups_ledgerevent SET body = replace(body, 'R-0007', 'R-0008')")
+
+
+def change_as_a_replica(portal: SealedPortal) -> None:
+    with psycopg.connect(portal.database.superuser_url, autocommit=True) as superuser:
+        superuser.execute("SET session_replication_role = replica")
+        superuser.execute("UPDATE backups_ledgerevent SET body = replace(body, 'R-0007', 'R-0008')")
 
 
 def change_a_byte(portal: SealedPortal) -> None:
@@ -114,6 +136,15 @@ def cut_the_tail_and_its_checkpoints(portal: SealedPortal) -> None:
     cut_the_tail(portal, with_checkpoints=True)
 
 
+def put_back_an_old_dump(portal: SealedPortal) -> None:
+    """A real one, of before the last events: what an administrator does who restores the portal's own database."""
+    old = dump(portal.database, portal.directory / "old.dump")
+    for _ in range(3):
+        comment()
+    portal.seal()
+    put_back(portal.database, old)
+
+
 def delete_everything(portal: SealedPortal) -> None:
     portal.as_superuser(
         "DELETE FROM backups_anchorreceipt",
@@ -153,6 +184,20 @@ def rebuild_with_the_stolen_key(portal: SealedPortal) -> None:
     rebuild(portal, portal.signer)
 
 
+def show_two_auditors_two_logs(portal: SealedPortal) -> None:
+    """The one was given the anchors of the real log; the other is given a forged log with forged anchors."""
+    rebuild_with_the_stolen_key(portal)
+    others = other_auditors_anchors(portal)
+    others.mkdir()
+    for each in LedgerCheckpoint.objects.all():
+        name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{each.size:012d}.checkpoint"
+        (others / name).write_text(each.note, encoding="utf-8")
+
+
+def other_auditors_anchors(portal: SealedPortal) -> Path:
+    return portal.directory / "anchors-of-another"
+
+
 def forge_a_checkpoint(portal: SealedPortal) -> None:
     note = LedgerCheckpoint.objects.get(size=6).note
     portal.as_superuser(
@@ -174,6 +219,16 @@ def date_back(portal: SealedPortal) -> None:
 def write_an_event_of_its_own(portal: SealedPortal) -> None:
     insert(portal, like=at(3))
     portal.seal()
+
+
+def switch_the_triggers_off_and_write(portal: SealedPortal) -> None:
+    """The monitor and the log of the start say that the guards are off."""
+    write_an_event_of_its_own(portal)
+    assert any("never_changed on backups_ledgerevent" in finding for finding in guard_findings(role=WEB))
+
+
+def act_without_an_event(portal: SealedPortal) -> None:
+    portal.as_superuser("UPDATE auth_group SET name = name || ' of old'")
 
 
 def change_the_words(portal: SealedPortal) -> None:
@@ -207,6 +262,15 @@ def at(index: int) -> UUID:
 
 S, N, C = ALTERED, VERIFIED, CANNOT_TELL
 CASES = [
+    Case(
+        "change an event through the web role, as an SQL injection can", change_through_the_web_role, N, N,
+        "permission denied", stopped=True,
+    ),
+    Case("change an event as the owner of the tables", change_as_the_owner, N, N, "by the triggers", stopped=True),
+    Case(
+        "change an event as a superuser who poses as a replica", change_as_a_replica, N, N,
+        "by the triggers, which are always on", stopped=True,
+    ),
     Case("change one byte of one event, triggers off", change_a_byte, S, S),
     Case("the same, and the hash of its leaf", change_a_byte_and_its_leaf, S, S),
     Case("swap two events", swap_two, S, S),
@@ -215,8 +279,12 @@ CASES = [
     Case("delete one event and close the gap", delete_one_and_its_leaf, S, S),
     Case("cut the tail", cut_the_tail, S, S),
     Case(
-        "cut the tail and its checkpoints, or put back an old dump", cut_the_tail_and_its_checkpoints, S, N,
+        "cut the tail and its checkpoints", cut_the_tail_and_its_checkpoints, S, N,
         "the sealer also refuses to sign, and production restores stop",
+    ),
+    Case(
+        "put back an old dump of the database (pg_dump, DROP DATABASE, pg_restore)", put_back_an_old_dump, S, N,
+        "the sealer also refuses to sign, production restores stop, and people are told why",
     ),
     Case(
         "delete everything", delete_everything, S, C,
@@ -226,6 +294,10 @@ CASES = [
     Case(
         "the same with the stolen key", rebuild_with_the_stolen_key, S, N,
         "the sealer also refuses to sign, as long as its memory is not changed too",
+    ),
+    Case(
+        "show two auditors two logs", show_two_auditors_two_logs, S, N,
+        "seen as soon as the two compare what they kept; each alone sees a log that holds",
     ),
     Case("change the note of a checkpoint", forge_a_checkpoint, S, S),
     Case(
@@ -239,6 +311,15 @@ CASES = [
     Case(
         "write an event of one's own, with the present time", write_an_event_of_its_own, N, N,
         "the record says that it was written, not by whom; triggers and roles stop it below the superuser",
+    ),
+    Case(
+        "switch the triggers off and write an event", switch_the_triggers_off_and_write, N, N,
+        "as before; the monitor says that the guards are off until they are on again",
+    ),
+    Case(
+        "act without an event being written at all", act_without_an_event, N, N,
+        "what was not written cannot be verified; tests hold that every page writes its event, and the monitor "
+        "compares Neon's own record of operations with ours",
     ),
     Case("change what a person wrote", change_the_words, S, S),
     Case("delete what a person wrote", delete_the_words, S, S),
@@ -271,19 +352,37 @@ def verdict(portal: SealedPortal, *, anchors: bool) -> Report:
 @pytest.mark.parametrize("case", CASES, ids=[case.what for case in CASES])
 def test_what_the_verifier_says_of_an_attack(attacked: SealedPortal, case: Case):
     assert verdict(attacked, anchors=True).status == VERIFIED
-    case.attack(attacked)
+    if case.stopped:
+        with pytest.raises((DatabaseError, psycopg.DatabaseError), match="permission denied|never changed or removed"):
+            case.attack(attacked)
+    else:
+        case.attack(attacked)
     report = verdict(attacked, anchors=True)
     assert report.status == case.with_anchors, report.lines()
     report = verdict(attacked, anchors=False)
     assert report.status == case.without, report.lines()
 
 
-@pytest.mark.parametrize("attack", [cut_the_tail_and_its_checkpoints, delete_everything, rebuild_with_the_stolen_key])
+@pytest.mark.parametrize(
+    "attack",
+    [cut_the_tail_and_its_checkpoints, put_back_an_old_dump, delete_everything, rebuild_with_the_stolen_key],
+)
 def test_the_sealer_signs_nothing_after_what_the_database_alone_cannot_show(attacked: SealedPortal, attack: Attack):
     attack(attacked)
     comment()
     with pytest.raises(SealRefused):
         attacked.seal()
+
+
+def test_two_logs_for_two_auditors_show_when_they_compare(attacked: SealedPortal):
+    show_two_auditors_two_logs(attacked)
+    theirs = other_auditors_anchors(attacked)
+    keys, actor = [attacked.signer.verifier_key], command_actor("verify_ledger")
+    alone = verify_database(keys=keys, anchor_directories=[theirs], actor=actor)
+    assert alone.status == VERIFIED
+    both = verify_database(keys=keys, anchor_directories=[attacked.anchor.path, theirs], actor=actor)
+    assert both.status == ALTERED
+    assert "show two different logs of 9 events" in "\n".join(both.lines())
 
 
 def test_the_report_says_what_where_and_between_which_times(attacked: SealedPortal):
@@ -342,11 +441,11 @@ def test_the_document_is_what_these_tests_saw():
 
 PAGE = """# What the verifier sees
 
-Made from `tests/sealing/test_attacks.py`, which does each of these things as a superuser of the database, with the
-triggers off, and then asks the verifier: once with anchors that were kept elsewhere, once with nothing but the database
-and the public key. `WRITE_DOCS=1` writes this page anew; a test fails when it is not what was seen.
+Made from `tests/sealing/test_attacks.py`, which does each of these things to a real database, most of them as its
+superuser with the triggers off, and then asks the verifier: once with anchors that were kept elsewhere, once with nothing
+but the database and the public key. *Stopped* means that the database refused and nothing changed. `WRITE_DOCS=1` writes this page anew; a test fails when it is not what was seen.
 
-| somebody who owns the database can | with anchors | without | remark |
+| somebody tries to | with anchors | without | remark |
 |---|---|---|---|
 {rows}
 
@@ -356,5 +455,9 @@ one. That is so for every log that lives in one database: keep anchors.
 
 
 def document() -> str:
-    lines = [f"| {case.what} | {WORDS[case.with_anchors]} | {WORDS[case.without]} | {case.remark} |" for case in CASES]
-    return PAGE.format(rows="\n".join(lines))
+    return PAGE.format(rows="\n".join(table_row(case) for case in CASES))
+
+
+def table_row(case: Case) -> str:
+    seen = ["stopped"] * 2 if case.stopped else [WORDS[case.with_anchors], WORDS[case.without]]
+    return f"| {' | '.join([case.what, *seen, case.remark])} |"
