@@ -159,7 +159,8 @@ def _sealer_grants(name: str) -> Iterator[sql.Composable]:
     yield sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(schema, sealer)
     for table, rights in {**dict.fromkeys(SEALER_READS, "SELECT"), **SEALER_WRITTEN}.items():
         yield sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(table), sealer)
-    yield sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, sealer)
+    # Its own rows get their numbers from identity columns, which ask for no right on a sequence.
+    yield sql.SQL("REVOKE ALL ON ALL SEQUENCES IN SCHEMA {} FROM {}").format(schema, sealer)
 
 
 def _future_grants(web: sql.Composable, schema: sql.Composable) -> Iterator[tuple[sql.Composable, str]]:

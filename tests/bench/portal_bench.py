@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import math
 import statistics
+import sys
 import tempfile
 import time
 import urllib.request
@@ -28,6 +29,9 @@ from demo.stack import Stack, running
 Figure = dict[str, Any]
 
 CYCLES = 20
+#: On a machine that is busy with other things a restore takes tens of seconds; then fewer of them have to do.
+LONGEST_SECONDS = 120.0
+FEWEST_CYCLES = 5
 SLOW_CYCLES = 3
 SLOW_OPERATION_SECONDS = 2.0
 #: Small, so that the time of the checks does not hide the portal's own.
@@ -37,9 +41,10 @@ _POLLING = Polling(first_seconds=0.1, longest_seconds=3)
 
 @dataclass(frozen=True)
 class Cycle:
-    """One restore through the portal. Seconds from the last vote."""
+    """One restore through the portal. Seconds from the last vote; until its event was sealed and anchored too."""
 
     to_post: float
+    to_anchored: float
     to_verified: float
 
 
@@ -50,23 +55,31 @@ def figures() -> list[Figure]:
         running(Path(directory), scale=SCALE, plan="scale") as (stack, children),
     ):
         story = Story(stack, children, quiet=True)
-        fast = [(_portal(story), _bare(stack, number)) for number in range(CYCLES)]
+        fast = _fast(story)
         _sandbox(stack, "PATCH", "settings", {"operation_seconds": SLOW_OPERATION_SECONDS})
         slow = [(_portal(story), _bare(stack, CYCLES + number)) for number in range(SLOW_CYCLES)]
     return [_submit_figure(fast), _overhead_figure(fast), _slow_figure(slow)]
+
+
+def _fast(story: Story) -> list[tuple[Cycle, float]]:
+    ends_at, done = time.monotonic() + LONGEST_SECONDS, list[tuple[Cycle, float]]()
+    while len(done) < CYCLES and (len(done) < FEWEST_CYCLES or time.monotonic() < ends_at):
+        done.append((_portal(story), _bare(story.stack, len(done))))
+    return done
 
 
 def _submit_figure(cycles: list[tuple[Cycle, float]]) -> Figure:
     delays = sorted(cycle.to_post for cycle, _ in cycles)
     worst = delays[math.ceil(len(delays) * 0.95) - 1]
     typical = statistics.median(delays)
+    anchored = statistics.median(cycle.to_anchored for cycle, _ in cycles)
     return _figure(
-        "portal: last vote to POST at Neon, start at once, idle worker (p95)",
+        "portal: last vote to POST at Neon, sealed and in a directory before it, start at once, idle worker (p95)",
         worst,
-        f"the median of the same {len(delays)} restores: {typical:.3f} s",
+        f"the median of the same {len(delays)} restores: {typical:.3f} s, of which until the anchor: {anchored:.3f} s",
         worst / typical,
-        goal=0.25,
-        met=worst < 0.25,
+        goal=0.55,
+        met=worst < 0.55,
     )
 
 
@@ -119,6 +132,7 @@ def _portal(story: Story) -> Cycle:
     _remove_copies(story.stack, f"_before_R-{number:04d}")
     return Cycle(
         to_post=(posted - row["approved_at"]).total_seconds(),
+        to_anchored=(_anchored_at(story.stack, number) - row["approved_at"]).total_seconds(),
         to_verified=(row["closed_at"] - row["approved_at"]).total_seconds(),
     )
 
@@ -209,6 +223,23 @@ def _posted_at(stack: Stack) -> dt.datetime:
     return dt.datetime.fromisoformat(newest)
 
 
+def _anchored_at(stack: Stack, number: int) -> dt.datetime:
+    """When the first anchor had a checkpoint over the newest approval of the request."""
+    with psycopg.connect(stack.records_dsn, autocommit=True) as records:
+        row = records.execute(_ANCHORED_AT, [f"R-{number:04d}"]).fetchone()
+    if row is None or row[0] is None:
+        raise LookupError(f"the approvals of R-{number:04d} are sealed and anchored")
+    taken_at: dt.datetime = row[0]
+    return taken_at
+
+
+_ANCHORED_AT = """
+SELECT min(taken_at) FROM backups_anchorreceipt WHERE checkpoint_id > (
+    SELECT max(leaf.index) FROM backups_ledgerleaf leaf JOIN backups_ledgerevent event ON event.id = leaf.event_id
+     WHERE event.target_id = %s AND event.type = 'request.approved')
+"""
+
+
 def _remove_copies(stack: Stack, kept: str) -> None:
     """Deletes the preserved branch of this round and what hangs below it, so that no cap is reached."""
     with NeonClient(Secret(stack.neon_key), base_url=stack.neon_url) as neon:
@@ -236,3 +267,8 @@ def _sandbox(stack: Stack, method: str, route: str, body: dict[str, Any] | None 
     with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
         found: dict[str, Any] = json.load(answer)
     return found
+
+
+if __name__ == "__main__":
+    for one in figures():
+        sys.stdout.write(json.dumps(one) + "\n")

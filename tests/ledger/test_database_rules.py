@@ -12,7 +12,7 @@ from psycopg import errors
 
 from backups.domain.ledger import Target
 from backups.models import FreeText, LedgerEvent, RoleMembership
-from backups.models.database_rules import ALL_APPEND_ONLY, SEALER_WRITTEN, guards
+from backups.models.database_rules import ALL_APPEND_ONLY, ALL_SET_ONCE, ERASABLE, SEALER_WRITTEN, guards
 from backups.selectors.clock import database_now
 from backups.selectors.ledger import guard_findings
 from backups.services.ledger import record_event
@@ -141,6 +141,35 @@ def test_the_sealers_rights_are_what_the_catalogue_says(superuser):
         "backups_sealerrefusal": "INSERT SELECT UPDATE",
         "backups_sealerheartbeat": "INSERT SELECT UPDATE",
     }
+
+
+def test_every_guarded_table_is_guarded_by_rights_too(superuser):
+    """Whatever table a migration gave a trigger against removal: the web role cannot remove from it, nor empty it."""
+    rows = superuser.execute(
+        "SELECT tgrelid::regclass::text, bool_or(has_table_privilege(%s, tgrelid, 'DELETE')), "
+        "bool_or(tgrelid::regclass::text = ANY(%s)) FROM pg_trigger "
+        "WHERE tgname IN ('never_changed', 'never_emptied') GROUP BY tgrelid",
+        [WEB, [*ALL_APPEND_ONLY, *ALL_SET_ONCE, *ERASABLE]],
+    )
+    found = {table: (deletes, listed) for table, deletes, listed in rows.fetchall()}
+    assert set(ALL_APPEND_ONLY) | set(ALL_SET_ONCE) | set(ERASABLE) <= found.keys()
+    assert {table for table, (deletes, listed) in found.items() if deletes or not listed} == set()
+
+
+def test_no_role_but_the_owner_can_empty_a_table_or_put_a_trigger_on_it(superuser):
+    rows = superuser.execute(
+        "SELECT relname::text, grantee, privilege_type FROM pg_class, aclexplode(relacl) "
+        "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND grantee <> relowner "
+        "AND (privilege_type IN ('TRUNCATE', 'TRIGGER', 'REFERENCES') OR grantee = 0 OR is_grantable)"
+    )
+    assert rows.fetchall() == []
+
+
+def test_the_sealer_has_no_right_on_any_sequence(superuser):
+    rows = superuser.execute(
+        "SELECT relname FROM pg_class, aclexplode(relacl) WHERE relkind = 'S' AND grantee = %s::regrole", [SEALER]
+    )
+    assert rows.fetchall() == []
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import random
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -243,6 +245,63 @@ def test_a_flipped_bit_in_each_byte_of_a_selections_events_is_noticed(verify, tm
     assert verdicts.keys() == {ALTERED, CANNOT_TELL}, verdicts
 
 
+@pytest.mark.parametrize("name", ["leaves.txt", "checkpoints.jsonl", "texts.jsonl"])
+def test_a_flipped_bit_in_each_byte_of_a_whole_bundle_is_noticed(verify, tmp_path, name):
+    path = unpacked(tmp_path) / name
+    for flipped in one_bit_in_each_byte(path.read_bytes()):
+        path.write_bytes(flipped)
+        assert verify(path.parent)[0] in (ALTERED, CANNOT_TELL), flipped
+
+
+def test_a_flipped_bit_of_the_manifest_changes_at_most_what_nothing_depends_on(verify, tmp_path):
+    """When the bundle was made stands in no signed note; everything else is held against the log."""
+    path = unpacked(tmp_path) / "manifest.json"
+    intact = json.loads(path.read_bytes())
+    del intact["made_at"]
+    for flipped in one_bit_in_each_byte(path.read_bytes()):
+        path.write_bytes(flipped)
+        if verify(path.parent)[0] == VERIFIED:
+            assert intact.items() <= json.loads(flipped.decode("utf-8", "replace")).items(), flipped
+
+
+def test_a_flipped_bit_of_the_zip_file_is_noticed_or_changes_no_content(verify, tmp_path):
+    """Zip files hold times and attributes that nobody reads. A crash would say "altered" by its exit status."""
+    path = replace(sample_log(2), sizes=(2,), texts={}).bundle(tmp_path)
+    data, intact = path.read_bytes(), contents(path)
+    chance, said = random.Random(9162), Counter[int]()
+    for bit in (chance.randrange(len(data) * 8) for _ in range(150)):
+        path.write_bytes(data[: bit // 8] + bytes([data[bit // 8] ^ 1 << bit % 8]) + data[bit // 8 + 1 :])
+        status = verify(path)[0]
+        said[status] += 1
+        assert status != VERIFIED or contents(path) == intact, bit
+    assert said[CANNOT_TELL] > said[VERIFIED]
+
+
+def test_a_damaged_zip_file_is_no_proof_of_an_alteration(verify, tmp_path):
+    path = LOG.bundle(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"request.commented", b"request.commentec", 1))
+    assert verify(path) == (CANNOT_TELL, "CANNOT TELL: the bundle cannot be read (BadZipFile).\n")
+
+
+def unpacked(tmp_path: Path) -> Path:
+    """Two events with words, whole and intact."""
+    said = "Which table was it?"
+    log = replace(sample_log(2), bodies=[event(0), event(1, text=said)], sizes=(2,), texts={1: said})
+    with zipfile.ZipFile(log.bundle(tmp_path)) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    return tmp_path / "unpacked"
+
+
+def one_bit_in_each_byte(data: bytes) -> Iterator[bytes]:
+    for at in range(len(data)):
+        yield data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 def test_every_flipped_bit_of_an_event_is_noticed():
     body, proof = LOG.bodies[7], LOG.proof(7)
     assert checked_proof(proof, body, [SIGNER.verifier_key])[0] == 7
@@ -270,9 +329,34 @@ def _run(python: str, programme: Path, bundle: Path, keys: Path, anchors: Path) 
 
 
 def _old_python() -> str | None:
-    found = shutil.which("python3.9")
-    works = found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0
-    return found if works else None
+    """A Python 3.9 in the path or of pyenv, whose command in the path does nothing while no project chose it."""
+    kept = sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python3.9"))
+    found = [path for path in (shutil.which("python3.9"), *map(str, kept)) if path and _works(path)]
+    return found[0] if found else None
+
+
+def _works(python: str) -> bool:
+    return subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0
+
+
+#: Names of the standard library that came after 3.9 and that one might write without a thought.
+NEWER_THAN_3_9 = frozenset(
+    {"UTC", "StrEnum", "TaskGroup", "ExceptionGroup", "Self", "TypeAlias", "override", "batched", "pairwise"}
+    | {"file_digest", "bit_count", "tomllib", "aiter", "anext", "walk", "add_note", "full_match", "EnumType"}
+)
+
+
+def test_the_one_file_names_nothing_of_the_standard_library_that_is_newer_than_3_9():
+    """For machines without an old Python; where there is one, the file is run by it."""
+    used: set[str] = set()
+    for node in ast.walk(ast.parse(one_file())):
+        if isinstance(node, ast.Attribute):
+            used.add(node.attr)
+        elif isinstance(node, ast.alias):
+            used |= {node.name, str(node.asname)}
+        elif isinstance(node, ast.Name):
+            used.add(node.id)
+    assert not used & NEWER_THAN_3_9
 
 
 def test_the_one_file_needs_nothing_newer_than_python_3_9():

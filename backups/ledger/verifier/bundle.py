@@ -29,6 +29,7 @@ from backups.ledger.verifier.notes import (
 )
 
 BUNDLE_FORMAT = "ccops.bundle/1"
+_FILES = ("events.jsonl", "leaves.txt", "texts.jsonl", "checkpoints.jsonl")
 _LONGEST_LINE_BYTES = 4 * 1024 * 1024
 # How many checkpoints at the end may be unsigned before the search for a signed one is given up.
 _HEADS_TRIED = 20
@@ -147,6 +148,8 @@ def _time_in(name: str) -> Optional[datetime]:
 def _check_files(bundle: Bundle, report: Report) -> None:
     hashes = bundle.manifest.get("sha256", {})
     present = set(bundle.names()) - {"manifest.json"}
+    if bundle.manifest.get("whole") and not present & set(_FILES) <= set(hashes):
+        report.unclear("The bundle's manifest does not name all of its files.")
     for name in sorted(set(hashes) - present):
         report.unclear("The bundle is not complete: %s is missing." % name)
     for name in sorted(present & set(hashes)):
@@ -176,6 +179,8 @@ def _check_whole(
         commitments.note(body)
         check.add(Entry(body, _hash_in(next(noted, b""))))
     check.finish()
+    if (bundle.manifest.get("origin"), bundle.manifest.get("size")) != (head.origin, check.size):
+        report.unclear("The bundle's manifest is of another log, or of another number of events.")
 
 
 def _hash_in(line: bytes) -> Optional[bytes]:

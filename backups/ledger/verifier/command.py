@@ -19,6 +19,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         lines, status = _verify(options)
     except (BundleUnusable, NoteRefused, OSError) as error:
         lines, status = ["CANNOT TELL: %s" % error], CANNOT_TELL
+    except Exception as error:  # a damaged file must never end with the status that says "altered"
+        lines, status = ["CANNOT TELL: the bundle cannot be read (%s)." % type(error).__name__], CANNOT_TELL
     sys.stdout.write("".join("%s\n" % line for line in lines))
     return status
 

@@ -6,20 +6,24 @@ import time
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from backups.domain.actions import Action
 from backups.domain.restore import RequestState, RestoreKind
 from backups.models import AnchorReceipt, Execution, Intent, LedgerEvent, LedgerLeaf, OutboxMessage, RestoreRequest
+from backups.selectors.clock import database_now
 from backups.selectors.restore import allowed_actions
 from backups.services.execution import seal
 from backups.services.execution.advance import advance
+from backups.services.monitor.controls.ledger import sealed as ledger_findings
 from backups.services.restore.errors import InvalidInput, Refused
 from backups.services.restore.unsealed import go_on_unsealed
 from backups.services.sealing.errors import SealRefused
-from backups.services.sealing.loop import record_refusal_to_seal
+from backups.services.sealing.loop import SealerLoop, record_refusal_to_seal
 from backups.services.sealing.watch import tell_of_refusals
 from tests.services.execution.scene import Scene, work
-from tests.support.sealing import SealedPortal
+from tests.support.dump import dump, put_back
+from tests.support.sealing import SealedPortal, comment
 
 
 @pytest.fixture
@@ -134,6 +138,36 @@ def test_a_refusal_of_the_sealer_freezes_production(scene: Scene, sealed: Sealed
     assert tell_of_refusals() == 1
     work(run)
     assert request_of(run).state == RequestState.COMPLETED
+
+
+def test_a_database_that_was_set_back_freezes_production_and_says_why(
+    scene: Scene, sealed: SealedPortal, client: Client
+):
+    """A real dump, put back after more was sealed. The sealer of the next moment notices by itself."""
+    request = scene.published(scene.submitted())
+    sealed.seal()
+    old = dump(sealed.database, sealed.directory / "old.dump")
+    comment()
+    sealed.seal()
+    put_back(sealed.database, old)
+    with sealed.as_sealer():
+        loop = SealerLoop(sealed.sealer())
+        loop.stopping.set()  # so that it does not pause after the refusal
+        loop._turn()
+    request.refresh_from_db()
+    run = pass_once(scene.started(scene.voted(request)))
+    assert not orders()
+    client.force_login(scene.people.carol.user)
+    page = client.get(f"/restores/{request.pk}/").content.decode()
+    assert "Waiting" in page or "Not started" in page
+    assert seal.FROZEN in page
+    assert "was set back to an earlier point" in page
+    assert run.waiting_for == seal.FROZEN
+    assert tell_of_refusals() == 1
+    told = OutboxMessage.objects.filter(text__contains="production is not restored")
+    assert told.exists()
+    assert all("holds" in message.text for message in told)
+    assert [found.subject for found in ledger_findings(database_now())] == ["refusal set_back"]
 
 
 def test_a_restore_beside_the_branch_waits_for_no_seal(scene: Scene, sealed: SealedPortal):
