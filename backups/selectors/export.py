@@ -41,7 +41,7 @@ def events_of(scope: ExportScope, *, before: dt.datetime) -> QuerySet[LedgerEven
     if scope.period:
         events = events.filter(recorded_at__gte=scope.period.begins_at, recorded_at__lt=scope.period.ends_before)
     if scope.family:
-        events = events.filter(type__startswith=scope.family)
+        events = events.filter(family=scope.family.removesuffix("."))
     if scope.person.startswith("kind:"):
         events = events.filter(actor_kind=scope.person.removeprefix("kind:"))
     elif scope.person:
