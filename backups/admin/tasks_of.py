@@ -12,6 +12,7 @@ from backups.domain.people import Actor, Capability
 from backups.selectors.afterwards import open_removals, overdue_reviews, unsigned_records
 from backups.selectors.backup_plan import open_plan_proposals
 from backups.selectors.drill_log import open_actions, unsigned_drills
+from backups.selectors.governance import open_proposals as open_register_proposals
 from backups.selectors.log_review import standing
 from backups.selectors.project import open_proposals
 from backups.services.corrective_action import reference_of
@@ -86,6 +87,11 @@ def _for_second_people(actor: Actor) -> Iterator[Task]:
         by = (f"proposed by {plan.proposed_by.get_username()}",)
         title = f"Bring {plan.branch} to its declared backups"
         yield Task(title, by, reverse("ops:plan-proposal", args=[plan.pk]), "wants another manager")
+    for version in open_register_proposals():
+        if version.proposed_by_id != actor.user_id:
+            proposer = (f"proposed by {version.proposed_by_name}",)
+            url = reverse("ops:governance", args=[version.project_id])
+            yield Task(f"The register of {version.project.name}", proposer, url, _SECOND)
     for removal in open_removals():
         what = removal.owned_branch or removal.safety_copy
         yield Task(f"Delete {what}", (), reverse("ops:removal", args=[removal.pk]), _SECOND)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from backups.ledger.event_types import HUMANS, PEOPLE, PORTAL, Retention, Row
 
 _D, _A = Retention.DECISION, Retention.ACTIVITY
+_GOVERNANCE = (
+    "governance_version data_class criticality rto_objective_seconds rpo_objective_seconds review_on baa_on owners "
+    "evidence_sha256"
+)
 _MARKED = "log_review items marked_ok questions problems"
 
 # fmt: off
@@ -38,5 +42,14 @@ AUDIT_ROWS: tuple[Row, ...] = (
      "filter_sha256", PEOPLE, False, _A),
     ("ledger.filter_removed", "Somebody removed a filter that they had kept",
      "", PEOPLE, False, _A),
+    # The governance register
+    ("governance.proposed", "Somebody proposed what the register is to say of a project",
+     f"{_GOVERNANCE} changed_fields", HUMANS, True, _D),
+    ("governance.agreed", "A second person agreed to what the register says of a project",
+     f"{_GOVERNANCE} voters", HUMANS, False, _D),
+    ("governance.refused", "A second person refused what the register was to say of a project",
+     _GOVERNANCE, HUMANS, True, _D),
+    ("governance.withdrawn", "Who had proposed what the register is to say of a project took it back",
+     _GOVERNANCE, HUMANS, False, _D),
 )
 # fmt: on

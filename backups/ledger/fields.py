@@ -281,6 +281,13 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "marked_ok": _integer,
     "questions": _integer,
     "problems": _integer,
+    # the governance register
+    "governance_version": _integer,
+    "data_class": code,
+    "criticality": code,
+    "review_on": code,
+    "baa_on": code,
+    "owners": _list_of(identifier),
 }
 
 

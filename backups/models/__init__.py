@@ -26,6 +26,7 @@ from backups.models.drill_plan import DrillCheck, DrillPlan
 from backups.models.duty import DutyTask, RunbookCopy
 from backups.models.execution import CheckResult, Execution, ExecutionStep, Intent
 from backups.models.export import LedgerExport
+from backups.models.governance import GovernanceVersion
 from backups.models.ledger import FreeText, LedgerEvent
 from backups.models.log_review import LogReview, LogReviewItem, LogReviewMark
 from backups.models.look import Look, LookState
@@ -108,6 +109,7 @@ __all__ = [
     "Finding",
     "FormerBranchId",
     "FreeText",
+    "GovernanceVersion",
     "Heartbeat",
     "Intent",
     "LedgerCheckpoint",

@@ -56,6 +56,16 @@ SET_ONCE_SINCE: dict[str, dict[str, tuple[str, ...]]] = {
             "dropped_at",
         ),
     },
+    "governance": {
+        "backups_governanceversion": (
+            "agreed_by_id",
+            "agreed_by_name",
+            "agreed_at",
+            "dropped_by_id",
+            "dropped_by_name",
+            "dropped_at",
+        ),
+    },
     "log_reviews": {"backups_logreview": ("signed_by_id", "signed_by_name", "signed_at", "marks_sha256")},
     "sealing": {"backups_sealerrefusal": ("resolved_at", "resolved_by_name", "resolution")},
 }

@@ -75,4 +75,19 @@ GUARDS = (
     ("backups_logreview", "log_review_follows"),
     ("backups_logreview", "log_review_is_done"),
     ("backups_logreviewmark", "log_mark_by_another"),
+    ("backups_governanceversion", "governance_is_proposed"),
 )
+
+# Nobody writes a version that is agreed on from its beginning.
+GOVERNANCE = """
+CREATE FUNCTION ccops_governance_is_proposed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.agreed_at IS NOT NULL OR NEW.dropped_at IS NOT NULL THEN
+        RAISE EXCEPTION 'A version of the register is proposed first' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER governance_is_proposed BEFORE INSERT ON backups_governanceversion
+    FOR EACH ROW EXECUTE FUNCTION ccops_governance_is_proposed();
+ALTER TABLE backups_governanceversion ENABLE ALWAYS TRIGGER governance_is_proposed;
+"""

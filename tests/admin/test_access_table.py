@@ -16,6 +16,7 @@ from backups.services.log_review import open_review
 from tests.support.afterwards import AfterwardsScene, of_afterwards
 from tests.support.drills import ExerciseScene, plan_of
 from tests.support.exports import an_export
+from tests.support.governance import governance_proposal
 from tests.support.monitor import monitor_scene
 from tests.support.reads import HOW, events_of, events_since
 from tests.support.scenes import Scenes
@@ -92,6 +93,10 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:tokens": {"GET": {ERIN}},
     "ops:token-new": {"GET": {ERIN}, "POST": {ERIN}},
     "ops:token-revoke": {"POST": {ERIN}},
+    "ops:register": {"GET": {BOB, DANA, ERIN}},
+    "ops:governance": {"GET": EVERYBODY},
+    "ops:governance-new": {"GET": {BOB, ERIN}, "POST": {BOB, ERIN}},
+    "ops:governance-decide": {"POST": EVERYBODY},
     "ops:log-reviews": {"GET": {BOB, DANA, ERIN}},
     "ops:log-review-open": {"POST": {BOB, DANA}},
     "ops:log-review": {"GET": {BOB, DANA, ERIN}, "POST": {BOB, DANA, ERIN}},
@@ -193,6 +198,8 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found |= {"ops:audit": (), "ops:audit-approvers": (), "ops:audit-population": ("drills",)}
     found |= _of_drills(people, branch)
     found |= of_afterwards(AfterwardsScene(scenes))
+    found |= {"ops:register": (), "ops:governance": (scenes.project.pk,), "ops:governance-new": (scenes.project.pk,)}
+    found["ops:governance-decide"] = (governance_proposal(people, scenes.project).pk,)
     review = open_review(actor=people.dana.actor)
     found |= {"ops:audit-filter-save": (), "ops:audit-catalogue": (), "ops:audit-event-bytes": (event.pk,)}
     found["ops:audit-event-proof"] = (event.pk,)

@@ -20,6 +20,7 @@ from tests.factories import People, Person
 from tests.support.browser import LAPTOP, PHONE, OpenPage
 from tests.support.drills import ExerciseScene, plan_of
 from tests.support.exports import an_export
+from tests.support.governance import governance_proposal
 from tests.support.monitor import monitor_scene
 from tests.support.portal import LivePortal
 from tests.support.scenes import Scenes
@@ -97,6 +98,13 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         ("canary", alice, f"/branches/{branch.pk}/canary/"),
         ("attach a file", alice, f"/drills/{exercise.drill.pk}/add/file/"),
         ("corrective action", erin, f"/actions/{exercise.action.pk}/"),
+        ("register", dana, "/audit/governance/"),
+        (
+            "register of a project",
+            bob,
+            f"/projects/{governance_proposal(people, scenes.project).project_id}/governance/",
+        ),
+        ("propose to the register", bob, f"/projects/{scenes.project.pk}/governance/new/"),
         ("log reviews", dana, "/audit/reviews/"),
         ("log review", dana, f"/audit/reviews/{open_review(actor=dana.actor).pk}/"),
         ("a duty", dana, "/readiness/duties/people_reviewed/"),

@@ -14,6 +14,7 @@ READS: dict[str, tuple[str, set[str]]] = {
     "ops:drill-file": ("drill.attachment_read", EVERYBODY),
     "ops:runbook": ("runbook.read", EVERYBODY),
     "ops:log-reviews": ("ledger.read", EVERYBODY),
+    "ops:register": ("ledger.read", EVERYBODY),
     "ops:log-review": ("ledger.read", EVERYBODY),
     "ops:audit-exports": ("ledger.read", EVERYBODY),
     "ops:audit-export": ("ledger.read", EVERYBODY),
@@ -28,7 +29,7 @@ SILENT_READS: dict[str, str] = {
     **dict.fromkeys(
         ("ops:start", "ops:queue", "ops:drills", "ops:drill", "ops:drill-trends", "ops:plan", "ops:action",
          "ops:afterwards-list", "ops:afterwards", "ops:review", "ops:retrospective", "ops:safety-copies",
-         "ops:safety-copy", "ops:tokens", "ops:readiness", "ops:projects", "ops:project", "ops:monitor", "ops:finding",
+         "ops:safety-copy", "ops:tokens", "ops:readiness", "ops:projects", "ops:project", "ops:governance", "ops:monitor", "ops:finding",
          "ops:branch-health", "ops:notifications"), _STATE),
     **dict.fromkeys(
         ("ops:file", "ops:edit", "ops:withdraw", "ops:vote", "ops:comment", "ops:start-restore", "ops:unsealed",
@@ -37,7 +38,8 @@ SILENT_READS: dict[str, str] = {
          "ops:afterwards-keep", "ops:afterwards-action", "ops:afterwards-setup", "ops:review-write",
          "ops:removal-state", "ops:retrospective-new", "ops:safety-copy-new", "ops:safety-copy-remove",
          "ops:safety-schedule", "ops:token-new", "ops:duty", "ops:connect", "ops:environment",
-         "ops:declare-backups", "ops:propose-backups", "ops:audit-export-new", "ops:log-review-action"), _FORM),
+         "ops:declare-backups", "ops:propose-backups", "ops:audit-export-new", "ops:log-review-action",
+         "ops:governance-new"), _FORM),
     **dict.fromkeys(("ops:confirm", "ops:removal", "ops:proposal", "ops:plan-proposal"), _DECISION),
     **dict.fromkeys(("ops:live", "ops:look-live", "ops:drill-live", "ops:audit-export-live"), _MOVING),
     **dict.fromkeys(("admin:password_change", "admin:password_change_done", "admin:auth_user_add",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from backups.admin import governance
 from backups.admin.audit import approvers, catalogue, event, events, exports, population, reviews, start
 
 urlpatterns: list[URLPattern] = [
@@ -20,6 +21,10 @@ urlpatterns: list[URLPattern] = [
     path("audit/exports/<int:pk>/", exports.show, name="audit-export"),
     path("audit/exports/<int:pk>/live/", exports.live, name="audit-export-live"),
     path("audit/exports/<int:pk>/file/", exports.download, name="audit-export-file"),
+    path("audit/governance/", governance.listed, name="register"),
+    path("projects/<int:pk>/governance/", governance.show, name="governance"),
+    path("projects/<int:pk>/governance/new/", governance.propose, name="governance-new"),
+    path("governance/<int:pk>/decide/", governance.decide, name="governance-decide"),
     path("audit/reviews/", reviews.listed, name="log-reviews"),
     path("audit/reviews/open/", reviews.start, name="log-review-open"),
     path("audit/reviews/<int:pk>/", reviews.show, name="log-review"),

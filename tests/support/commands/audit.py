@@ -8,6 +8,7 @@ from backups.selectors.log_review import concerns
 from backups.services.log_review import Marking, mark_items, open_review
 from tests.factories import Person
 from tests.support.commands.world import NOTHING, WHY, Act, Sent, World, in_days
+from tests.support.governance import governance_proposal
 
 
 def _review(w: World) -> LogReview:
@@ -40,9 +41,21 @@ def _action(w: World) -> Sent:
     return (review.pk, item.pk), {"title": WHY, "owner": w.id_of("bob"), "due_on": in_days(9)}
 
 
+def _register(w: World) -> Sent:
+    today = {"review_on": in_days(90), "owner": w.id_of("carol"), "technical_owner": w.id_of("alice")}
+    kept = {"data_class": "phi", "criticality": "critical", "rto_minutes": "60", "rpo_minutes": "5", "plan_title": WHY}
+    return (w.scenes.project.pk,), kept | today
+
+
+def _agreement(w: World) -> Sent:
+    return (governance_proposal(w.people, w.scenes.project).pk,), {"answer": "agree"}
+
+
 # fmt: off
 ACTS: dict[str, Act] = {
     "ops:audit-export-new": Act("dana", "ledger.export_asked", lambda w: ((), {"format": "csv"}), wrong=NOTHING),
+    "ops:governance-new": Act("erin", "governance.proposed", _register, wrong=NOTHING),
+    "ops:governance-decide": Act("bob", "governance.agreed", _agreement, wrong={"answer": "refuse"}),
     "ops:log-review-open": Act("dana", "log_review.opened", lambda w: ((), {})),
     "ops:log-review": Act("dana", "log_review.marked", _marks),
     "ops:log-review-sign": Act("dana", "log_review.signed", _all_marked),

@@ -8,6 +8,7 @@ from backups.services.monitor.controls import (
     caps,
     computes,
     drills,
+    governance,
     history,
     ledger,
     leftovers,
@@ -37,6 +38,7 @@ PROJECT_CONTROLS: tuple[ProjectControl, ...] = (
     ProjectControl("preserved", "Kept states are not forgotten", leftovers.preserved),
     ProjectControl("reviews", "Restores are reviewed in time", afterwards.reviews),
     ProjectControl("records", "Restores by hand are signed by two", afterwards.records),
+    ProjectControl("governance", "The governance register is up to date", governance.registered),
     ProjectControl("storage", "Storage grows as usual", storage.growth),
 )
 BRANCH_CONTROLS: tuple[BranchControl, ...] = (
