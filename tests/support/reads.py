@@ -29,7 +29,8 @@ SILENT_READS: dict[str, str] = {
     **dict.fromkeys(
         ("ops:start", "ops:queue", "ops:drills", "ops:drill", "ops:drill-trends", "ops:plan", "ops:action",
          "ops:afterwards-list", "ops:afterwards", "ops:review", "ops:retrospective", "ops:safety-copies",
-         "ops:safety-copy", "ops:tokens", "ops:readiness", "ops:projects", "ops:project", "ops:governance", "ops:monitor", "ops:finding",
+         "ops:safety-copy", "ops:tokens", "ops:readiness", "ops:projects", "ops:project", "ops:monitor", "ops:finding",
+         "ops:governance",
          "ops:branch-health", "ops:notifications"), _STATE),
     **dict.fromkeys(
         ("ops:file", "ops:edit", "ops:withdraw", "ops:vote", "ops:comment", "ops:start-restore", "ops:unsealed",
