@@ -31,6 +31,15 @@ LEDGER_STATE_DIR = Path(optional("LEDGER_STATE_DIR", str(_STATE_DIR / "ledger"))
 # Directories that take checkpoints, best mounts from elsewhere. An act waits until one of the first kind has it.
 LEDGER_ANCHOR_DIRS = words("LEDGER_ANCHOR_DIRS", [])
 LEDGER_FURTHER_ANCHOR_DIRS = words("LEDGER_FURTHER_ANCHOR_DIRS", [])
+# A time-stamp authority (RFC 3161), the PEM file with its root certificate, whether acts wait for it, and how often it
+# is asked when none does.
+LEDGER_TSA_URL = optional("LEDGER_TSA_URL")
+LEDGER_TSA_ROOTS = optional("LEDGER_TSA_ROOTS")
+LEDGER_TSA_GATES = switch("LEDGER_TSA_GATES", default=False)
+LEDGER_TSA_SECONDS = number("LEDGER_TSA_SECONDS", 3600)
+# An anchor over the network has so long to answer, and after a failure rests so long unless an act waits for it.
+LEDGER_ANCHOR_CALL_SECONDS = number("LEDGER_ANCHOR_CALL_SECONDS", 5)
+LEDGER_ANCHOR_RETRY_SECONDS = number("LEDGER_ANCHOR_RETRY_SECONDS", 60)
 # How often events are sealed that nothing waits for, and how often the tree's head is then anchored.
 LEDGER_SEAL_SECONDS = number("LEDGER_SEAL_SECONDS", 1)
 LEDGER_ANCHOR_SECONDS = number("LEDGER_ANCHOR_SECONDS", 300)

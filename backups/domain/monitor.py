@@ -73,6 +73,8 @@ class FindingCode(StrEnum):
     WORKER_LATE = "worker_late"
     MESSAGES_UNDELIVERED = "messages_undelivered"
     LEDGER_UNSEALED = "ledger_unsealed"
+    LEDGER_NOT_SEALED = "ledger_not_sealed"
+    ANCHOR_OVERDUE = "anchor_overdue"
     LOG_REVIEW_OVERDUE = "log_review_overdue"
     GOVERNANCE_DUE = "governance_due"
     RESTORED_OUTSIDE = "restored_outside"
@@ -151,6 +153,9 @@ _ROWS: tuple[FindingKind, ...] = (
     FindingKind(_C.MESSAGES_UNDELIVERED, "Messages don't arrive", _WARNING, "messages-dont-arrive", (_A,)),
     FindingKind(_C.LEDGER_UNSEALED, "The ledger is not sealed, or not kept elsewhere", _CRITICAL,
                 "the-approvals-are-not-sealed", (_A, _E)),
+    FindingKind(_C.LEDGER_NOT_SEALED, "The ledger has no sealer", _WARNING, "the-approvals-are-not-sealed", (_A,)),
+    FindingKind(_C.ANCHOR_OVERDUE, "An anchor of the ledger is overdue", _WARNING, "the-approvals-are-not-sealed",
+                (_A,)),
     FindingKind(_C.LOG_REVIEW_OVERDUE, "The log is not reviewed in time", _WARNING, "the-weekly-log-review", (_M,)),
     FindingKind(_C.GOVERNANCE_DUE, "The register says too little of a project", _NOTICE, "the-governance-register",
                 (_M, _A)),

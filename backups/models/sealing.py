@@ -60,9 +60,18 @@ class AnchorReceipt(models.Model):
     gates = models.BooleanField(help_text="Whether it lets acts go on that wait for the seal")
     reference = models.CharField(max_length=300, blank=True)
     taken_at = models.DateTimeField(db_default=Now())
+    day = models.DateField(null=True, help_text="UTC; of an anchor that takes one checkpoint a day and no more")
+    evidence = models.BinaryField(
+        db_default=b"", help_text="What the anchor answered, whole, such as a time stamp with its certificates"
+    )
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["checkpoint", "anchor"], name="anchor_takes_it_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["checkpoint", "anchor"], name="anchor_takes_it_once"),
+            models.UniqueConstraint(
+                fields=["anchor", "day"], condition=models.Q(day__isnull=False), name="anchor_takes_one_a_day"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.anchor} took {self.checkpoint_id}"

@@ -31,10 +31,18 @@ def unanchored_since() -> dt.datetime | None:
     return later.values_list("signed_at", flat=True).first()
 
 
+def untaken_since(anchor: str) -> dt.datetime | None:
+    """When the first checkpoint was signed that this anchor has not taken, nor a later one; None when it has all."""
+    receipts = AnchorReceipt.objects.filter(anchor=anchor)
+    size = receipts.order_by("-checkpoint_id").values_list("checkpoint_id", flat=True).first()
+    later = LedgerCheckpoint.objects.filter(size__gt=size or 0).order_by("size")
+    return later.values_list("signed_at", flat=True).first()
+
+
 def newest_receipt(*, gating: bool = False) -> AnchorReceipt | None:
     """Of the largest checkpoint that an anchor has."""
     receipts = AnchorReceipt.objects.filter(gates=True) if gating else AnchorReceipt.objects.all()
-    return receipts.order_by("-checkpoint_id").first()
+    return receipts.order_by("-checkpoint_id").defer("evidence").first()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from backups.domain.monitor import Severity
+from backups.domain.monitor import FindingCode, Severity
 from backups.models import AnchorReceipt, LedgerEvent
 from backups.selectors.clock import database_now
 from backups.services.monitor.controls.ledger import sealed
@@ -51,8 +51,17 @@ def test_an_anchor_on_the_same_disk_is_a_notice(portal: SealedPortal, settings: 
     assert said() == [("anchor /", Severity.NOTICE)]
 
 
-def test_an_installation_without_a_sealer_is_its_administrators_choice(portal: SealedPortal, settings: Any):
+def test_an_installation_without_a_sealer_has_one_finding(portal: SealedPortal, settings: Any):
     comment()
     settings.LEDGER_ORIGIN = ""
-    assert said(dt.timedelta(hours=1)) == []
+    assert [found.code for found in sealed(database_now() + dt.timedelta(hours=1))] == [FindingCode.LEDGER_NOT_SEALED]
     assert LedgerEvent.objects.exists()
+
+
+def test_each_anchor_is_overdue_by_its_own_rhythm(portal: SealedPortal, settings: Any):
+    settings.LEDGER_TSA_URL, settings.LEDGER_TSA_SECONDS = "https://tsa.example", 3600
+    comment()
+    portal.seal()
+    assert said(dt.timedelta(minutes=70)) == []
+    [late] = sealed(database_now() + dt.timedelta(minutes=80))
+    assert (late.code, late.subject) == (FindingCode.ANCHOR_OVERDUE, "anchor rfc3161:tsa.example")

@@ -354,12 +354,12 @@ def test_an_anchor_never_takes_a_second_truth(portal: SealedPortal):
     at = database_now()
     truth = parse_checkpoint(portal.signer.checkpoint(size=5, root=b"1" * 32))
     other = parse_checkpoint(portal.signer.checkpoint(size=5, root=b"2" * 32))
-    reference = portal.anchor.take(truth, at=at)
-    assert portal.anchor.take(truth, at=at) == reference
+    reference = portal.anchor.take(truth, at=at).reference
+    assert portal.anchor.take(truth, at=at).reference == reference
     with pytest.raises(AnchorFailed, match="holds another checkpoint of 5 events"):
         portal.anchor.take(other, at=at)
     with pytest.raises(FileExistsError):
-        anchors._write_once(portal.anchor.path / reference, other.note)
+        anchors._write_once(portal.anchor.path / reference, other.note.encode())
     assert portal.anchor.newest() == truth
     assert (portal.anchor.path / reference).stat().st_mode & 0o777 == 0o444
     assert [file.name for file in portal.anchor.path.rglob("*") if file.is_file()] == [reference.partition("/")[2]]

@@ -23,7 +23,7 @@ from backups.selectors.audit.intact import intact
 from backups.selectors.audit.populations import POPULATIONS, Counted, counted, failed_drills
 from backups.selectors.clock import database_now
 from backups.services.reading import record_reading
-from backups.services.sealing.anchors import configured_anchors
+from backups.services.sealing.configured import configured_anchors
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from backups.services.sealing.adopt import adopt
-from backups.services.sealing.anchors import configured_anchors
+from backups.services.sealing.configured import configured_anchors
 from backups.services.sealing.errors import SealingError
 from backups.services.sealing.keys import open_key_ring
 

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from backups.ledger.signer import fingerprint
-from backups.services.sealing.anchors import configured_anchors, on_this_host
+from backups.services.sealing.anchors import on_this_host
+from backups.services.sealing.configured import configured_anchors
 from backups.services.sealing.errors import SealingError
 from backups.services.sealing.keys import make_missing_key, open_key_ring
 from backups.services.sealing.loop import SealerLoop
@@ -40,6 +41,9 @@ class Command(BaseCommand):
             f"nobody can pass off another log as this one.\n\nlog          {key.name}\npublic key   {key.text()}\n"
             f"fingerprint  {fingerprint(key)}\n\n{newest.note if newest else 'There is no event yet.'}"
         )
+        for anchor in sealer.anchors:
+            role = "acts wait for it" if anchor.gates else "no act waits for it"
+            self.stdout.write(f"anchor       {anchor.name} ({role})")
         for directory in settings.LEDGER_ANCHOR_DIRS:
             self._say_where(directory)
 

@@ -32,12 +32,19 @@ class Answer:
     body: bytes
 
 
-def post(*, url: str, body: bytes, headers: Mapping[str, str], within_seconds: float) -> Answer:
-    """Raises NotDelivered for everything but an answer 2xx within the time."""
+def post(
+    *,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    within_seconds: float,
+    max_bytes: int = MAX_ANSWER_BYTES,
+) -> Answer:
+    """Raises NotDelivered for everything but an answer 2xx within the time. Reads `max_bytes` of it at most."""
     address = _checked(url)
     with CutOff(within_seconds) as cut_off:
         try:
-            answer = _exchange(address, body, headers, cut_off)
+            answer = _exchange(address, body, headers, cut_off, max_bytes)
         except (OSError, http.client.HTTPException, ValueError) as error:
             # The text of such an error can quote the address, and with it the secret.
             raise _lost(error, cut_off) from None
@@ -46,7 +53,7 @@ def post(*, url: str, body: bytes, headers: Mapping[str, str], within_seconds: f
     return answer
 
 
-def _exchange(address: SplitResult, body: bytes, headers: Mapping[str, str], cut_off: CutOff) -> Answer:
+def _exchange(address: SplitResult, body: bytes, headers: Mapping[str, str], cut_off: CutOff, max_bytes: int) -> Answer:
     connection = _connection(address, cut_off)
     try:
         path = (address.path or "/") + (f"?{address.query}" if address.query else "")
@@ -55,7 +62,7 @@ def _exchange(address: SplitResult, body: bytes, headers: Mapping[str, str], cut
         )
         with connection.getresponse() as response:
             _accepted(response)
-            return Answer(response.status, response.read(MAX_ANSWER_BYTES))
+            return Answer(response.status, response.read(max_bytes))
     finally:
         connection.close()
 

@@ -1,7 +1,7 @@
 """Anchors: places outside of the database that keep checkpoints, where whoever owns the database cannot reach them.
 
-An anchor is an object with a `name`, `gates`, `take` and `newest`. Others than a directory (mail, Slack, a time-stamp
-authority) are added to `configured_anchors`.
+A further kind (a git repository, a witness, tiles) is one more class with the members of `Anchor` and one more line in
+`configured_anchors`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,24 @@ from typing import Protocol
 
 from django.conf import settings
 
+from backups.domain.anchor import Every, Rhythm
 from backups.ledger.verifier.notes import Checkpoint, NoteRefused, parse_checkpoint
 from backups.services.sealing.errors import AnchorFailed
 from backups.services.sealing.memory import sync_directory
 
 _SUFFIX = ".checkpoint"
+
+
+#: A directory is late after this time beyond the pause between two rounds.
+_SPARE_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Under what the checkpoint is found again, and what the anchor answered, if it can be checked by others."""
+
+    reference: str
+    evidence: bytes = b""
 
 
 class Anchor(Protocol):
@@ -31,8 +44,12 @@ class Anchor(Protocol):
     @property
     def gates(self) -> bool: ...
 
-    def take(self, checkpoint: Checkpoint, *, at: dt.datetime) -> str:
-        """Keeps the checkpoint; returns under what it is found again. Twice is as good as once. Raises AnchorFailed."""
+    @property
+    def rhythm(self) -> Rhythm:
+        """When it is to take a checkpoint: not every kind takes each."""
+
+    def take(self, checkpoint: Checkpoint, *, at: dt.datetime) -> Taken:
+        """Keeps the checkpoint. Twice is as good as once. Raises AnchorFailed."""
 
     def newest(self) -> Checkpoint | None:
         """The largest checkpoint that it holds, if it can tell. Raises AnchorFailed."""
@@ -52,12 +69,28 @@ class DirectoryAnchor:
     def name(self) -> str:
         return f"directory:{self.path}"
 
-    def take(self, checkpoint: Checkpoint, *, at: dt.datetime) -> str:
+    @property
+    def rhythm(self) -> Rhythm:
+        return Every(seconds=0, spare_seconds=settings.LEDGER_ANCHOR_SECONDS + _SPARE_SECONDS, at_once=True)
+
+    def take(self, checkpoint: Checkpoint, *, at: dt.datetime) -> Taken:
         try:
-            held = next((file for file in self._recent() if _size_in(file.name) == checkpoint.size), None)
-            return self._same(held, checkpoint) if held else self._keep(checkpoint, at.astimezone(dt.UTC))
+            return Taken(self._path_of(checkpoint, at))
         except OSError as error:
             raise AnchorFailed(f"The directory {self.path} did not take a checkpoint: {error.strerror}.") from None
+
+    def keep_beside(self, checkpoint: Checkpoint, evidence: bytes, *, suffix: str, at: dt.datetime) -> None:
+        """Keeps what proves something of the checkpoint under its name and `suffix`, once. Raises AnchorFailed."""
+        try:
+            file = self.path / f"{self._path_of(checkpoint, at)}{suffix}"
+            if not file.exists():
+                _write_once(file, evidence)
+        except OSError as error:
+            raise AnchorFailed(f"The directory {self.path} did not take a checkpoint: {error.strerror}.") from None
+
+    def _path_of(self, checkpoint: Checkpoint, at: dt.datetime) -> str:
+        held = next((file for file in self._recent() if _size_in(file.name) == checkpoint.size), None)
+        return self._same(held, checkpoint) if held else self._keep(checkpoint, at.astimezone(dt.UTC))
 
     def newest(self) -> Checkpoint | None:
         try:
@@ -73,7 +106,7 @@ class DirectoryAnchor:
             _readable(month, 0o755)
             sync_directory(self.path)
         file = month / f"{at:%Y%m%dT%H%M%SZ}-{checkpoint.size:012d}{_SUFFIX}"
-        _write_once(file, checkpoint.note)
+        _write_once(file, checkpoint.note.encode("utf-8"))
         return f"{month.name}/{file.name}"
 
     def _same(self, held: Path, checkpoint: Checkpoint) -> str:
@@ -97,12 +130,12 @@ class DirectoryAnchor:
             raise AnchorFailed(f"The checkpoint {file.name} in {self.path} cannot be read: {error}.") from None
 
 
-def _write_once(file: Path, note: str) -> None:
+def _write_once(file: Path, kept: bytes) -> None:
     """What is there is never overwritten, and the name appears only with all of its bytes."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o444)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(note)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(kept)
         opened.flush()
         os.fsync(opened.fileno())
     _readable(beside, 0o444)
@@ -117,11 +150,6 @@ def _readable(path: Path, mode: int) -> None:
     """Checkpoints are no secret, whatever the process's umask; who may read them is up to the directory above."""
     with suppress(OSError):  # some stores know no modes
         path.chmod(mode)
-
-
-def configured_anchors() -> list[Anchor]:
-    gating: list[Anchor] = [DirectoryAnchor(Path(path), gates=True) for path in settings.LEDGER_ANCHOR_DIRS]
-    return gating + [DirectoryAnchor(Path(path), gates=False) for path in settings.LEDGER_FURTHER_ANCHOR_DIRS]
 
 
 def on_this_host(path: Path) -> bool:

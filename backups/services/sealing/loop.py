@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from backups.ledger.verifier.notes import Checkpoint
 from backups.models.database_rules import SEAL_CHANNEL
 from backups.models.sealing import AnchorReceipt, SealerHeartbeat, SealerRefusal
 from backups.selectors.clock import database_now
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _REFUSED_PAUSE_SECONDS = 10.0
 _BEAT_SECONDS = 2.0
+_ANCHOR_LOCK = 5_802_107
 
 
 @dataclass(slots=True)
@@ -38,7 +40,8 @@ class SealerLoop:
     _full_look_due: float = 0.0
     _anchor_due: float = 0.0
     _beat_due: float = 0.0
-    _problem: str = ""
+    _problems: dict[str, str] = field(default_factory=dict)
+    _again_at: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
         while not self.stopping.is_set():
@@ -81,19 +84,29 @@ class SealerLoop:
         self._beat()
 
     def _anchor(self) -> None:
-        problems = [problem for anchor in self.sealer.anchors if (problem := have_it_kept(anchor))]
-        self._problem = " ".join(problems)
-        self._urgent = False
-        pause = settings.LEDGER_SEAL_SECONDS if problems else settings.LEDGER_ANCHOR_SECONDS
+        for anchor in self.sealer.anchors:
+            if time.monotonic() >= self._again_at.get(anchor.name, 0.0):
+                self._hand_over(anchor)
+        failed = [anchor for anchor in self.sealer.anchors if anchor.name in self._problems]
+        self._urgent = any(anchor.rhythm.at_once for anchor in failed)  # what waits goes on waiting for these
+        pause = settings.LEDGER_SEAL_SECONDS if failed else settings.LEDGER_ANCHOR_SECONDS
         self._anchor_due = time.monotonic() + pause
+
+    def _hand_over(self, anchor: Anchor) -> None:
+        """An anchor that failed, and that no act waits for, has a rest: its time-outs hold up the seal."""
+        problem = have_it_kept(anchor, waiting=self._urgent)
+        self._problems.pop(anchor.name, None)
+        if problem:
+            self._problems[anchor.name] = problem
+            pause = settings.LEDGER_SEAL_SECONDS if anchor.rhythm.at_once else settings.LEDGER_ANCHOR_RETRY_SECONDS
+            self._again_at[anchor.name] = time.monotonic() + pause
 
     def _beat(self) -> None:
         if time.monotonic() < self._beat_due:
             return
         self._beat_due = time.monotonic() + _BEAT_SECONDS
-        SealerHeartbeat.objects.update_or_create(
-            node=node_name(), defaults={"beat_at": Now(), "problem": self._problem[:300]}
-        )
+        problem = " ".join(self._problems.values())[:300]
+        SealerHeartbeat.objects.update_or_create(node=node_name(), defaults={"beat_at": Now(), "problem": problem})
 
     def _listen(self) -> None:
         with connection.cursor() as cursor:
@@ -106,23 +119,52 @@ class SealerLoop:
         return any(True for _ in woken)
 
 
-def have_it_kept(anchor: Anchor) -> str:
-    """Has the anchor take the newest checkpoint, unless it has; returns what is wrong, or an empty text.
+def have_it_kept(anchor: Anchor, *, waiting: bool = True) -> str:
+    """Has the anchor take the newest checkpoint if it is due; returns what is wrong, or an empty text.
 
     Only the newest is ever handed over: that an anchor was taken without an event then shows that the event was not
-    recorded yet.
+    recorded yet. `waiting`: an act may be waiting for it. Of two sealers, one hands over to an anchor at a time.
     """
-    newest = newest_note()
-    if newest is None or AnchorReceipt.objects.filter(checkpoint_id=newest.size, anchor=anchor.name).exists():
+    if _due_for(anchor, waiting=waiting) is None:
         return ""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [_ANCHOR_LOCK, anchor.name])
+        if not cursor.fetchone()[0]:
+            return ""
+        try:
+            newest = _due_for(anchor, waiting=waiting)
+            return _handed_over(anchor, newest) if newest else ""
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", [_ANCHOR_LOCK, anchor.name])
+
+
+def _due_for(anchor: Anchor, *, waiting: bool) -> Checkpoint | None:
+    """The newest checkpoint, if the anchor is to take it now."""
+    newest = newest_note()
+    last = AnchorReceipt.objects.filter(anchor=anchor.name).order_by("-checkpoint_id").defer("evidence").first()
+    if newest is None or (last is not None and last.checkpoint_id >= newest.size):
+        return None
+    last_at = last.taken_at if last else None
+    return newest if anchor.rhythm.is_due(last=last_at, now=database_now(), waiting=waiting) else None
+
+
+def _handed_over(anchor: Anchor, newest: Checkpoint) -> str:
+    now = database_now()
     try:
-        reference = anchor.take(newest, at=database_now())
+        taken = anchor.take(newest, at=now)
     except AnchorFailed as failed:
         logger.warning("%s", failed)
         return str(failed)
     crash_point("seal_before_receipt")
     AnchorReceipt.objects.get_or_create(
-        checkpoint_id=newest.size, anchor=anchor.name, defaults={"gates": anchor.gates, "reference": reference}
+        checkpoint_id=newest.size,
+        anchor=anchor.name,
+        defaults={
+            "gates": anchor.gates,
+            "reference": taken.reference,
+            "day": anchor.rhythm.day(now),
+            "evidence": taken.evidence,
+        },
     )
     return ""
 

@@ -10,7 +10,8 @@ from django.conf import settings
 
 from backups.domain.monitor import FindingCode, Observation, Severity
 from backups.selectors.log_review import standing
-from backups.selectors.sealing import oldest_unsealed, open_refusals, unanchored_since
+from backups.selectors.sealing import oldest_unsealed, open_refusals, unanchored_since, untaken_since
+from backups.services.sealing.configured import configured_anchors
 
 #: An event waits a second for the seal; a minute is no accident.
 _UNSEALED_SECONDS = 60
@@ -18,10 +19,10 @@ _SPARE_SECONDS = 120
 
 
 def sealed(now: dt.datetime) -> Sequence[Observation]:
-    """Nothing is said of an installation without a sealer: that is its administrator's choice, told at the start."""
+    """An installation without a sealer has one finding; the others would only repeat it."""
     if not settings.LEDGER_ORIGIN:
-        return []
-    return [*_refused(), *_unsealed(now), *_unanchored(now), *_anchored_here()]
+        return [_no_sealer()]
+    return [*_refused(), *_unsealed(now), *_unanchored(now), *_anchored_here(), *_overdue(now)]
 
 
 def reviewed(now: dt.datetime) -> Sequence[Observation]:
@@ -68,6 +69,28 @@ def _anchored_here() -> Iterator[Observation]:
         if _on_this_disk(Path(path)):
             sentence = f"The anchor {path} lies on this host's disk: whoever owns the host can change both."
             yield _found(f"anchor {path}", sentence, Severity.NOTICE, {})
+
+
+def _no_sealer() -> Observation:
+    return Observation(
+        code=FindingCode.LEDGER_NOT_SEALED,
+        subject="sealer",
+        sentence="No sealer is set up (LEDGER_ORIGIN): whoever owns the database can change the record unnoticed.",
+        evidence={},
+    )
+
+
+def _overdue(now: dt.datetime) -> Iterator[Observation]:
+    for anchor in configured_anchors():
+        since = untaken_since(anchor.name)
+        if since is not None and anchor.rhythm.is_late(since=since, now=now):
+            hours = (now - since).total_seconds() / 3600
+            yield Observation(
+                code=FindingCode.ANCHOR_OVERDUE,
+                subject=f"anchor {anchor.name}",
+                sentence=f"The anchor {anchor.name} has not taken what was signed {hours:.1f} h ago.",
+                evidence={"unanchored_minutes": round(hours * 60)},
+            )
 
 
 def _found(subject: str, sentence: str, severity: Severity, evidence: dict[str, str | int]) -> Observation:
