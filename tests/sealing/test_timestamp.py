@@ -81,11 +81,11 @@ def test_it_is_asked_once_an_hour_or_at_once_when_an_act_waits_for_it(
 
 
 def with_another_nonce(authority: Authority) -> Callable[[Any, Receiver], None]:
-    return lambda *of: answer(200, authority.over(LedgerCheckpoint.objects.get().note.encode()))(*of)
+    return answer(200, authority.over(LedgerCheckpoint.objects.get().note.encode()))
 
 
 def over_other_bytes(authority: Authority) -> Callable[[Any, Receiver], None]:
-    return lambda *of: answer(200, authority.over(b"another log"))(*of)
+    return answer(200, authority.over(b"another log"))
 
 
 FAULTS: dict[str, tuple[Callable[[Authority], Any], str]] = {
