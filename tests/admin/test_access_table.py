@@ -111,6 +111,7 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:check": {"POST": {ERIN}},
     "ops:environment": {"GET": {ERIN}, "POST": {ERIN}},
     "ops:proposal": {"GET": EVERYBODY, "POST": EVERYBODY},
+    "ops:audit-case-restore": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-catalogue": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-event-proof": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-event-bytes": {"GET": {BOB, DANA, ERIN}},

@@ -105,6 +105,7 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
             f"/projects/{governance_proposal(people, scenes.project).project_id}/governance/",
         ),
         ("propose to the register", bob, f"/projects/{scenes.project.pk}/governance/new/"),
+        ("case file of a restore", dana, f"/audit/cases/restores/{ids['completed']}/"),
         ("log reviews", dana, "/audit/reviews/"),
         ("log review", dana, f"/audit/reviews/{open_review(actor=dana.actor).pk}/"),
         ("a duty", dana, "/readiness/duties/people_reviewed/"),

@@ -13,6 +13,7 @@ READS: dict[str, tuple[str, set[str]]] = {
     "ops:look": ("look.viewed", {"alice", "bob"}),
     "ops:drill-file": ("drill.attachment_read", EVERYBODY),
     "ops:runbook": ("runbook.read", EVERYBODY),
+    "ops:audit-case-restore": ("ledger.read", EVERYBODY),
     "ops:log-reviews": ("ledger.read", EVERYBODY),
     "ops:register": ("ledger.read", EVERYBODY),
     "ops:log-review": ("ledger.read", EVERYBODY),

@@ -1,0 +1,145 @@
+"""Case files: what was asked, who decided it on which facts, whether the rules held, and what it left."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from backups.domain.people import Role
+from backups.models import LedgerEvent, RestoreRequest
+from backups.selectors.case_file.restore import restore_case
+from backups.selectors.case_file.rules import digest_holds, rules_of
+from backups.services.restore.votes import comment_on_request
+from tests.factories import People
+from tests.support.scenes import Scenes
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def scenes(people: People) -> Scenes:
+    return Scenes(people)
+
+
+@pytest.fixture
+def dana(people: People) -> Client:
+    client = Client()
+    client.force_login(people.dana.user)
+    return client
+
+
+def page(client: Client, request: RestoreRequest) -> str:
+    answer = client.get(f"/audit/cases/restores/{request.pk}/")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def holds(request: RestoreRequest) -> dict[str, bool | None]:
+    case = restore_case(request.pk)
+    assert case is not None
+    return {rule.words: rule.holds for rule in case.rules}
+
+
+def test_a_completed_restore_has_its_whole_story(scenes, dana):
+    request = scenes.completed()
+    shown = page(dana, request)
+    for part in ("production as voted on", request.packet.digest, "2 of 2", "matches its hash", "bob", "carol",
+                 "manager", "11 of 11 checks passed", "Not signed."):  # fmt: skip
+        assert part in shown, part
+    found = holds(request)
+    assert found.pop("All approvals were sealed and kept outside before it") is False  # no sealer in this test
+    assert all(found.values()), found
+
+
+def test_reading_it_is_recorded_once_with_what_it_is_about(scenes, dana):
+    request = scenes.completed()
+    before = LedgerEvent.objects.count()
+    page(dana, request)
+    assert LedgerEvent.objects.count() == before + 1
+    event = LedgerEvent.objects.get(type="ledger.read", target_id=request.reference)
+    assert event.members["data"]["page"] == "case_file"
+
+
+def test_a_rejected_one_says_that_no_order_was_given(scenes, dana):
+    request = scenes.rejected()
+    shown = page(dana, request)
+    assert "none was given" in shown
+    assert "A copy beside it is enough" in shown
+    assert holds(request)["Enough different people approved"] is None
+
+
+def test_a_restore_and_its_undo_name_each_other(scenes, dana):
+    undo = scenes.undo_pending()
+    assert f"/audit/cases/restores/{undo.undo_of_id}/" in page(dana, undo)
+    assert f"/audit/cases/restores/{undo.pk}/" in page(dana, undo.undo_of)
+
+
+def test_an_altered_fact_no_longer_fits_its_digest(scenes):
+    packet = scenes.completed().packet
+    assert digest_holds(packet)
+    packet.bound = packet.bound | {"branch_id": "br-another"}
+    assert not digest_holds(packet)
+    packet.bound_text = packet.bound_text.replace(packet.request.branch.neon_branch_id, "br-another")
+    assert not digest_holds(packet)
+
+
+def test_a_vote_that_was_taken_back_before_the_order_does_not_count(scenes):
+    request = scenes.completed()
+    earlier = request.votes.first()
+    earlier.taken_back_at = earlier.cast_at
+    earlier.save(update_fields=["taken_back_at"])
+    assert holds(request)["Enough different people approved"] is False
+
+
+def test_a_vote_without_its_event_is_found(scenes):
+    case = restore_case(scenes.completed().pk)
+    assert case is not None
+    votes = [dataclasses.replace(each, event=None) for each in case.votes]
+    found = {rule.words: rule.holds for rule in rules_of(case.request, votes)}
+    assert found["An event tells of each vote"] is False
+
+
+def test_erased_words_are_said_to_be_erased(scenes, dana):
+    request = scenes.completed()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE backups_freetext SET text = '', salt = '', erased_at = now() WHERE event_id = %s",
+            [request.reason_id],
+        )
+    assert "erased on" in page(dana, request)
+
+
+def test_the_role_is_the_one_at_the_time_of_the_vote(scenes, people, dana):
+    request = scenes.completed()
+    people.bob.user.groups.remove(Group.objects.get(name="Manager"))
+    case = restore_case(request.pk)
+    assert case is not None
+    roles = {each.vote.voter_name: each.roles for each in case.votes}
+    assert roles["bob"] == [Role.MANAGER.value]
+    assert "manager" in page(dana, request)
+
+
+def test_a_sandbox_is_no_evidence(people, dana):
+    assert "Sandbox: no evidence" in page(dana, Scenes(people, is_sandbox=True).completed())
+
+
+def test_the_number_of_queries_does_not_grow(scenes, people, dana):
+    few = scenes.completed()
+    page(dana, few)
+    counts = []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            page(dana, few)
+        counts.append(len(queries))
+        for number in range(6):
+            comment_on_request(actor=people.alice.actor, request_id=few.pk, text=f"More {number}")
+    assert counts[0] == counts[1] <= 40
+
+
+def test_a_request_that_is_not_there_is_not_found(people, dana):
+    assert dana.get("/audit/cases/restores/999999/").status_code == 404
