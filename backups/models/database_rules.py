@@ -19,57 +19,50 @@ APPEND_ONLY = (
     "backups_executionstep",
     "backups_comment",
     "backups_policyversion",
+    "backups_drillsignoff",
+    "backups_drillfinding",
+    "backups_drillattachment",
+    "backups_reviewtext",
+    "backups_drillnote",
+    "backups_drillslot",
+    "backups_logreviewitem",
+    "backups_logreviewmark",
+    "backups_ledgerleaf",
+    "backups_ledgernode",
+    "backups_ledgercheckpoint",
+    "backups_anchorreceipt",
 )
-
-# The same, for tables that came with later migrations; each of these runs append_only() for its own.
-APPEND_ONLY_SINCE: dict[str, tuple[str, ...]] = {
-    "0004_drills": ("backups_drillsignoff", "backups_drillfinding", "backups_drillattachment"),
-    "0006_afterwards": ("backups_reviewtext",),
-    "drill_log": ("backups_drillnote",),
-    "drill_records": ("backups_drillslot",),
-    "log_reviews": ("backups_logreviewitem", "backups_logreviewmark"),
-    "sealing": ("backups_ledgerleaf", "backups_ledgernode", "backups_ledgercheckpoint", "backups_anchorreceipt"),
-}
-ALL_APPEND_ONLY = APPEND_ONLY + tuple(table for tables in APPEND_ONLY_SINCE.values() for table in tables)
 
 # Rows of these change only by giving one of the columns, still empty, its one value.
 SET_ONCE: dict[str, tuple[str, ...]] = {
     "backups_vote": ("taken_back_at",),
     "backups_rolemembership": ("until",),
+    "backups_review": ("signed_by_id", "signed_by_name", "signed_at", "texts_sha256"),
+    "backups_retrospectiverecord": (
+        "signed_by_id",
+        "signed_by_name",
+        "signed_at",
+        "dropped_by_name",
+        "dropped_at",
+    ),
+    "backups_removalrequest": (
+        "confirmed_by_id",
+        "confirmed_by_name",
+        "confirmed_at",
+        "dropped_by_name",
+        "dropped_at",
+    ),
+    "backups_governanceversion": (
+        "agreed_by_id",
+        "agreed_by_name",
+        "agreed_at",
+        "dropped_by_id",
+        "dropped_by_name",
+        "dropped_at",
+    ),
+    "backups_logreview": ("signed_by_id", "signed_by_name", "signed_at", "marks_sha256"),
+    "backups_sealerrefusal": ("resolved_at", "resolved_by_name", "resolution"),
 }
-
-SET_ONCE_SINCE: dict[str, dict[str, tuple[str, ...]]] = {
-    "0006_afterwards": {
-        "backups_review": ("signed_by_id", "signed_by_name", "signed_at", "texts_sha256"),
-        "backups_retrospectiverecord": (
-            "signed_by_id",
-            "signed_by_name",
-            "signed_at",
-            "dropped_by_name",
-            "dropped_at",
-        ),
-        "backups_removalrequest": (
-            "confirmed_by_id",
-            "confirmed_by_name",
-            "confirmed_at",
-            "dropped_by_name",
-            "dropped_at",
-        ),
-    },
-    "governance": {
-        "backups_governanceversion": (
-            "agreed_by_id",
-            "agreed_by_name",
-            "agreed_at",
-            "dropped_by_id",
-            "dropped_by_name",
-            "dropped_at",
-        ),
-    },
-    "log_reviews": {"backups_logreview": ("signed_by_id", "signed_by_name", "signed_at", "marks_sha256")},
-    "sealing": {"backups_sealerrefusal": ("resolved_at", "resolved_by_name", "resolution")},
-}
-ALL_SET_ONCE = SET_ONCE | {table: columns for tables in SET_ONCE_SINCE.values() for table, columns in tables.items()}
 
 # Written by triggers alone.
 TRIGGER_WRITTEN = ("backups_rolemembership",)
@@ -280,15 +273,17 @@ def statements() -> Iterator[str]:
     for table in ERASABLE:
         yield erase_only(table)
     yield _ROLE_HISTORY
+    yield from (SIGN_OFF_BY_ANOTHER, ACTION_DONE_IS_DONE, SEALING)
+    yield from (drill_rules.DRILL_IS_OVER, log_review_rules.LOG_REVIEWS, log_review_rules.GOVERNANCE)
 
 
 def guards() -> Iterator[tuple[str, str]]:
     """(table, trigger) of every trigger that must be there and ALWAYS enabled."""
-    for table in ALL_APPEND_ONLY:
+    for table in APPEND_ONLY:
         yield from ((table, "never_changed"), (table, "never_emptied"))
-    for table in (*ALL_SET_ONCE, *ERASABLE):
+    for table in (*SET_ONCE, *ERASABLE):
         yield from ((table, "never_changed"), (table, "never_emptied"))
-    yield from ((table, "set_once") for table in ALL_SET_ONCE)
+    yield from ((table, "set_once") for table in SET_ONCE)
     yield from ((table, "erase_only") for table in ERASABLE)
     yield from (("auth_user_groups", "role_history"), ("auth_user_groups", "role_history_emptied"))
     yield ("auth_group", "role_history_renamed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import connection
 
-from backups.models.database_rules import ALL_APPEND_ONLY, guards
+from backups.models.database_rules import APPEND_ONLY, guards
 
 _ALWAYS = "A"
 
@@ -55,6 +55,6 @@ def _changeable_by(role: str) -> list[str]:
         cursor.execute(
             "SELECT relname::text FROM pg_class WHERE relname = ANY(%s) AND relkind = 'r' AND ("
             " has_table_privilege(%s, oid, 'UPDATE, DELETE, TRUNCATE') OR pg_has_role(%s, relowner, 'MEMBER'))",
-            [list(ALL_APPEND_ONLY), role, role],
+            [list(APPEND_ONLY), role, role],
         )
         return [name for (name,) in cursor.fetchall()]

@@ -14,11 +14,11 @@ from django.db import DatabaseError, connection, transaction
 from psycopg import sql
 
 from backups.models.database_rules import (
-    ALL_APPEND_ONLY,
-    ALL_SET_ONCE,
+    APPEND_ONLY,
     ERASABLE,
     SEALER_READS,
     SEALER_WRITTEN,
+    SET_ONCE,
     TRIGGER_WRITTEN,
 )
 from backups.selectors.ledger import guard_findings
@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 # What the web role loses on each kind of guarded table. UPDATE on the last two is bounded by their triggers.
 _TAKEN: dict[str, str] = {
-    **dict.fromkeys(ALL_APPEND_ONLY, "UPDATE, DELETE, TRUNCATE"),
-    **dict.fromkeys((*ALL_SET_ONCE, *ERASABLE), "DELETE, TRUNCATE"),
+    **dict.fromkeys(APPEND_ONLY, "UPDATE, DELETE, TRUNCATE"),
+    **dict.fromkeys((*SET_ONCE, *ERASABLE), "DELETE, TRUNCATE"),
     **dict.fromkeys((*TRIGGER_WRITTEN, *SEALER_WRITTEN), "INSERT, UPDATE, DELETE, TRUNCATE"),
     # What the monitor found, who agreed to what, and who took what out is closed or decided and never removed.
     **dict.fromkeys(("backups_finding", "backups_planproposal", "backups_ledgerexport"), "DELETE, TRUNCATE"),
