@@ -111,6 +111,9 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:check": {"POST": {ERIN}},
     "ops:environment": {"GET": {ERIN}, "POST": {ERIN}},
     "ops:proposal": {"GET": EVERYBODY, "POST": EVERYBODY},
+    "ops:audit-cases": {"GET": {BOB, DANA, ERIN}},
+    "ops:audit-case-drill": {"GET": {BOB, DANA, ERIN}},
+    "ops:audit-case-access": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-case-restore": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-catalogue": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-event-proof": {"GET": {BOB, DANA, ERIN}},
@@ -196,6 +199,8 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found |= {"ops:project": (scenes.project.pk,), "ops:environment": (branch.pk,), "ops:proposal": (proposal.pk,)}
     found["ops:resolve"] = (pending.pk, "accept")
     found |= _of_the_monitor(people, branch)
+    change = LedgerEvent.objects.filter(type="access.role_granted").latest("recorded_at")
+    found |= {"ops:audit-cases": (), "ops:audit-case-access": (change.pk,)}
     found |= {"ops:audit": (), "ops:audit-approvers": (), "ops:audit-population": ("drills",)}
     found |= _of_drills(people, branch)
     found |= of_afterwards(AfterwardsScene(scenes))
@@ -220,6 +225,7 @@ def _of_drills(people, branch) -> dict[str, tuple[Any, ...]]:
     made = ExerciseScene(people, branch)
     found: dict[str, tuple[Any, ...]] = {"ops:drills": (), "ops:drill-new": (), "ops:action": (made.action.pk,)}
     found |= dict.fromkeys(("ops:drill", "ops:drill-live", "ops:drill-edit", "ops:drill-sign"), (made.drill.pk,))
+    found["ops:audit-case-drill"] = (made.drill.pk,)
     found["ops:drill-add"] = (made.drill.pk, "finding")
     found["ops:drill-take-off"] = (made.drill.pk, made.participant.pk)
     plan = plan_of(branch)

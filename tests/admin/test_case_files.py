@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 
 import pytest
 from django.contrib.auth.models import Group
@@ -16,6 +17,7 @@ from backups.selectors.case_file.restore import restore_case
 from backups.selectors.case_file.rules import digest_holds, rules_of
 from backups.services.restore.votes import comment_on_request
 from tests.factories import People
+from tests.support.drills import ExerciseScene, automatic_drill
 from tests.support.scenes import Scenes
 
 pytestmark = pytest.mark.django_db
@@ -141,5 +143,71 @@ def test_the_number_of_queries_does_not_grow(scenes, people, dana):
     assert counts[0] == counts[1] <= 40
 
 
-def test_a_request_that_is_not_there_is_not_found(people, dana):
-    assert dana.get("/audit/cases/restores/999999/").status_code == 404
+def text(client: Client, url: str) -> str:
+    answer = client.get(url)
+    assert answer.status_code == 200, url
+    return answer.content.decode()
+
+
+def test_a_drill_has_its_findings_files_and_signature(scenes, people, dana):
+    made = ExerciseScene(people, scenes.staging_ready())
+    action, file = made.action, made.file
+    drill = made.end(signed_by=people.bob)
+    shown = text(dana, f"/audit/cases/drills/{drill.pk}/")
+    for part in (drill.reference, action.title, file.name, file.sha256, "Signed off by", "matches its hash"):
+        assert part in shown, part
+    assert LedgerEvent.objects.filter(type="ledger.read", target_id=drill.reference).count() == 1
+
+
+def test_an_automatic_drill_shows_its_checks_and_times(scenes, people, dana):
+    drill = automatic_drill(scenes.staging_ready())
+    shown = text(dana, f"/audit/cases/drills/{drill.pk}/")
+    assert "Time to recover" in shown
+    assert str(drill.seed) in shown
+    assert "Passed" in shown
+
+
+def test_a_change_of_access_shows_what_was_decided_with_it(scenes, people, dana):
+    request = scenes.completed()
+    manager = Group.objects.get(name="Manager")
+    account = {"target_id": f"user:{people.bob.user.pk}"}
+    gift = LedgerEvent.objects.get(type="access.role_granted", **account)
+    url = f"/audit/cases/access/{gift.pk}/"
+    assert request.reference in text(dana, url)
+    people.bob.user.groups.remove(manager)
+    taken = LedgerEvent.objects.get(type="access.role_revoked", **account)
+    shown = text(dana, f"/audit/cases/access/{taken.pk}/")
+    assert request.reference in shown
+    assert "still held" not in shown
+    people.bob.user.groups.add(manager)
+    again = LedgerEvent.objects.filter(type="access.role_granted", **account).latest("recorded_at")
+    assert request.reference not in text(dana, f"/audit/cases/access/{again.pk}/").split("Every event")[0]
+
+
+def test_cases_are_found_by_reference_and_login(scenes, people, dana):
+    request = scenes.completed()
+    drill = automatic_drill(scenes.staging_ready())
+    restore_url, drill_url = f"/audit/cases/restores/{request.pk}/", f"/audit/cases/drills/{drill.pk}/"
+    assert restore_url in text(dana, "/audit/cases/")
+    named = text(dana, f"/audit/cases/?q={request.reference.lower()}")
+    assert restore_url in named
+    assert drill_url not in named
+    assert drill_url in text(dana, f"/audit/cases/?q={drill.reference}")
+    assert restore_url in text(dana, "/audit/cases/?q=alice")
+    assert restore_url not in text(dana, "/audit/cases/?q=bob")
+    assert LedgerEvent.objects.filter(type="ledger.searched").count() == 4
+    assert "None." in text(dana, "/audit/cases/?q=nobody%00")
+
+
+def test_requests_and_drills_lead_to_their_case_file(scenes, people, dana):
+    request, drill = scenes.completed(), automatic_drill(scenes.staging_ready())
+    alice = Client()
+    alice.force_login(people.alice.user)
+    for client, is_there in ((dana, True), (alice, False)):
+        assert (f"/audit/cases/restores/{request.pk}/" in text(client, f"/restores/{request.pk}/")) is is_there
+        assert (f"/audit/cases/drills/{drill.pk}/" in text(client, f"/drills/{drill.pk}/")) is is_there
+
+
+def test_what_is_not_there_is_not_found(people, dana):
+    for url in ("restores/999999", "drills/999999", f"access/{uuid.uuid4()}"):
+        assert dana.get(f"/audit/cases/{url}/").status_code == 404

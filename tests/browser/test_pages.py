@@ -38,6 +38,10 @@ def scenes(live_portal: LivePortal, people: People) -> Scenes:
     return Scenes(people)
 
 
+def a_change_of_access() -> str:
+    return str(LedgerEvent.objects.filter(type="access.role_granted").latest("recorded_at").pk)
+
+
 @pytest.fixture
 def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
     """(name, who reads it, address) of every page."""
@@ -105,6 +109,9 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
             f"/projects/{governance_proposal(people, scenes.project).project_id}/governance/",
         ),
         ("propose to the register", bob, f"/projects/{scenes.project.pk}/governance/new/"),
+        ("case files", dana, "/audit/cases/"),
+        ("case file of a drill", dana, f"/audit/cases/drills/{exercise.drill.pk}/"),
+        ("case file of a change of access", dana, f"/audit/cases/access/{a_change_of_access()}/"),
         ("case file of a restore", dana, f"/audit/cases/restores/{ids['completed']}/"),
         ("log reviews", dana, "/audit/reviews/"),
         ("log review", dana, f"/audit/reviews/{open_review(actor=dana.actor).pk}/"),

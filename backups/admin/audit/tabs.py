@@ -22,6 +22,7 @@ class Tab:
 _TABS: tuple[tuple[str, str, str, Capability], ...] = (
     ("overview", "Overview", "ops:audit", Capability.READ_LEDGER),
     ("events", "Events", "admin:backups_ledgerevent_changelist", Capability.READ_LEDGER),
+    ("cases", "Case files", "ops:audit-cases", Capability.READ_LEDGER),
     ("approvers", "Approvers", "ops:audit-approvers", Capability.READ_LEDGER),
     ("exports", "Exports", "ops:audit-exports", Capability.EXPORT_LEDGER),
     ("reviews", "Log reviews", "ops:log-reviews", Capability.READ_LEDGER),

@@ -5,12 +5,26 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from backups.admin import governance
-from backups.admin.audit import approvers, case_restore, catalogue, event, events, exports, population, reviews, start
+from backups.admin.audit import (
+    approvers,
+    case_restore,
+    cases,
+    catalogue,
+    event,
+    events,
+    exports,
+    population,
+    reviews,
+    start,
+)
 
 urlpatterns: list[URLPattern] = [
     path("audit/", start.start, name="audit"),
     path("audit/populations/<slug:slug>/", population.population, name="audit-population"),
     path("audit/approvers/", approvers.approvers, name="audit-approvers"),
+    path("audit/cases/", cases.listed, name="audit-cases"),
+    path("audit/cases/drills/<int:pk>/", cases.drill, name="audit-case-drill"),
+    path("audit/cases/access/<uuid:event_id>/", cases.access, name="audit-case-access"),
     path("audit/cases/restores/<int:pk>/", case_restore.restore, name="audit-case-restore"),
     path("audit/catalogue/", catalogue.catalogue, name="audit-catalogue"),
     path("audit/events/<uuid:event_id>/proof/", event.proof_file, name="audit-event-proof"),

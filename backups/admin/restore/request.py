@@ -70,6 +70,7 @@ def request_response(
 ) -> HttpResponse:
     """The request page for one reader, with what a refused form adds."""
     context = page_context(page, zone_or_utc(reader_zone_name(request)), _progress(watched(page)))
+    context["can_read_ledger"] = page.actor.may(Capability.READ_LEDGER)
     context["last_drill"] = shown_drill(last_drill_of(page.request.branch))
     return render(request, "restore/page.html", context | (more or {}), status=status)
 
