@@ -6,6 +6,7 @@ from backups.domain.log_review import Mark
 from backups.models import LogReview
 from backups.selectors.log_review import concerns
 from backups.services.log_review import Marking, mark_items, open_review
+from backups.services.saved_filters import save_filter
 from tests.factories import Person
 from tests.support.commands.world import NOTHING, WHY, Act, Sent, World, in_days
 from tests.support.governance import governance_proposal
@@ -51,9 +52,16 @@ def _agreement(w: World) -> Sent:
     return (governance_proposal(w.people, w.scenes.project).pk,), {"answer": "agree"}
 
 
+def _kept_filter(w: World) -> Sent:
+    return (save_filter(actor=w.people.dana.actor, name=WHY, narrowed_by={"outcome": "denied"}).pk,), {}
+
+
 # fmt: off
 ACTS: dict[str, Act] = {
     "ops:audit-export-new": Act("dana", "ledger.export_asked", lambda w: ((), {"format": "csv"}), wrong=NOTHING),
+    "ops:audit-filter-save": Act(
+        "dana", "ledger.filter_saved", lambda w: ((), {"name": WHY, "outcome": "denied"})),
+    "ops:audit-filter-remove": Act("dana", "ledger.filter_removed", _kept_filter),
     "ops:governance-new": Act("erin", "governance.proposed", _register, wrong=NOTHING),
     "ops:governance-decide": Act("bob", "governance.agreed", _agreement, wrong={"answer": "refuse"}),
     "ops:log-review-open": Act("dana", "log_review.opened", lambda w: ((), {})),
