@@ -12,7 +12,7 @@ from backups.models import AnchorReceipt, LedgerEvent
 
 @dataclass(frozen=True, slots=True)
 class CaseEvent:
-    """`place`: its leaf; None while it is not sealed. `anchored_at`: when the first checkpoint over it lay outside."""
+    """`place`: its leaf; None while it is not sealed. `anchored_at`: when an anchor that acts wait for had it."""
 
     event: LedgerEvent
     place: int | None
@@ -21,7 +21,10 @@ class CaseEvent:
 
 def events_about(about: Q) -> list[CaseEvent]:
     """All of them, oldest first, without their bytes. One query."""
-    places = AnchorReceipt.objects.filter(checkpoint_id__gt=OuterRef("leaf__index")).order_by("checkpoint_id", "pk")
+    # An anchor is given the newest checkpoint only, so its first one over the leaf is also its earliest.
+    places = AnchorReceipt.objects.filter(gates=True, checkpoint_id__gt=OuterRef("leaf__index")).order_by(
+        "checkpoint_id", "pk"
+    )
     found = (
         LedgerEvent.objects.filter(about)
         .annotate(place=F("leaf__index"), anchored_at=Subquery(places.values("taken_at")[:1]))

@@ -69,16 +69,25 @@ def rules_of(request: RestoreRequest, votes: Sequence[VoteOnFile]) -> list[Rule]
     counted = [each for each in votes if _counts(each.vote, packet, ordered)]
     humans = {each.vote.voter_id for each in counted}
     return [
-        _enough(len(humans), packet.votes_needed, ordered),
+        # From the facts under the digest, not from the column beside them.
+        _enough(len(humans), int(packet.bound["votes_needed"]), ordered),
         Rule(
             "None of them is the requester",
             f"requested by {request.requester_name}",
-            all(each.vote.voter_id != request.requester_id for each in counted),
+            all(each.vote.voter_id != request.requester_id for each in counted) if counted else None,
         ),
-        Rule("Each names the digest of the facts", packet.digest, all(e.vote.digest == packet.digest for e in counted)),
+        Rule(
+            "Each names the digest of the facts",
+            packet.digest,
+            all(each.vote.digest == packet.digest for each in counted) if counted else None,
+        ),
         Rule("The digest is the one of the facts", "computed anew from their exact bytes", digest_holds(packet)),
         _all_by(counted, ordered),
-        Rule("An event tells of each vote", f"{len(votes)} votes", all(each.event is not None for each in votes)),
+        Rule(
+            "An event tells of each vote",
+            f"{len(votes)} votes",
+            all(each.event is not None for each in votes) if votes else None,
+        ),
         _sealed(counted, ordered),
     ]
 
@@ -98,6 +107,8 @@ def _all_by(counted: Sequence[VoteOnFile], ordered: dt.datetime | None) -> Rule:
     words = "All approvals came before the order to Neon"
     if ordered is None:
         return Rule(words, "no order went to Neon", None)
+    if not counted:
+        return Rule(words, "there are no approvals", None)
     return Rule(words, f"order at {ordered:%Y-%m-%d %H:%M:%S} UTC", all(e.vote.cast_at < ordered for e in counted))
 
 
@@ -105,6 +116,8 @@ def _sealed(counted: Sequence[VoteOnFile], ordered: dt.datetime | None) -> Rule:
     words = "All approvals were sealed and kept outside before it"
     if ordered is None:
         return Rule(words, "no order went to Neon", None)
+    if not counted:
+        return Rule(words, "there are no approvals", None)
     times = [each.event.anchored_at if each.event else None for each in counted]
     late = sum(1 for at in times if at is None or at > ordered)
     return Rule(words, f"{late} of {len(times)} were not" if late else f"{len(times)} were", late == 0)
