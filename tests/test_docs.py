@@ -11,6 +11,10 @@ from django.conf import settings
 from django.core.management import get_commands
 from django.urls import resolve
 
+from backups.domain.duty import DUTIES
+from backups.domain.monitor import FindingCode
+from backups.ledger.catalogue import CATALOGUE
+
 ROOT = Path(settings.BASE_DIR)
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -56,12 +60,26 @@ def test_targets_of_make_exist(page):
     assert named - targets == set()
 
 
-def test_addresses_that_procedures_name_are_pages():
-    text = (ROOT / "docs/procedures.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["procedures.md", "hipaa.md"])
+def test_addresses_that_are_named_are_pages(page):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     named = set(re.findall(r"`(/[a-z][a-z/-]*/)`", text))
 
     assert len(named) >= 4
     assert {address: resolve(address).url_name for address in named}
+
+
+def test_evidence_that_the_page_on_the_security_rule_names_is_there():
+    text = (ROOT / "docs/hipaa.md").read_text(encoding="utf-8")
+    tests = set(re.findall(r"`(tests/[a-z_/]+\.py)`", text))
+    words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text))
+    events = set(re.findall(r"`([a-z_]+\.[a-z_*]+)`", text)) - {"carecircle_verify.py"}
+    families = {code.partition(".")[0] + ".*" for code in CATALOGUE}
+
+    assert len(tests) > 15
+    assert sorted(name for name in tests if not (ROOT / name).is_file()) == []
+    assert sorted(events - set(CATALOGUE) - families) == []
+    assert sorted(words - {code.value for code in FindingCode} - set(DUTIES)) == []
 
 
 def test_every_decision_is_in_the_index():
