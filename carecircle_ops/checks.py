@@ -11,8 +11,24 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
+from backups.domain.retention import HIPAA_YEARS
+
 # django-q kills a task that outlives its time-out after three seconds, at the next round of its guard.
 _HARD_KILL_SECONDS = 3.5
+
+
+@register(Tags.security, deploy=True)
+def records_are_kept_long_enough(**kwargs: Any) -> list[CheckMessage]:
+    """Only for `check --deploy`: a machine to try things on may keep less."""
+    if settings.RETENTION_YEARS >= HIPAA_YEARS:
+        return []
+    return [
+        Error(
+            f"RETENTION_YEARS is {settings.RETENTION_YEARS}: 45 CFR 164.316(b)(2)(i) asks for {HIPAA_YEARS} years.",
+            hint="Unset it (seven years), or write six or more.",
+            id="carecircle_ops.E007",
+        )
+    ]
 
 
 @register(Tags.compatibility)

@@ -156,6 +156,7 @@ SECURE_CSP: dict[str, list[str]] = {
 # After .env is loaded, and not before.
 from carecircle_ops.settings_ledger import *  # noqa: E402, F403
 from carecircle_ops.settings_ledger import SEALER_COMMANDS, sealers_database_url  # noqa: E402
+from carecircle_ops.settings_retention import *  # noqa: E402, F403
 
 # --- The database ---------------------------------------------------------------------------------------------
 
@@ -205,7 +206,6 @@ SECRETS_KEYS = words("SECRETS_KEY", [])
 
 # --- Messages -------------------------------------------------------------------------------------------------
 
-# After .env is loaded, and not before.
 from carecircle_ops.settings_messages import *  # noqa: E402, F403
 from carecircle_ops.settings_monitor import *  # noqa: E402, F403
 from carecircle_ops.settings_monitor import MONITOR_EVERY_SECONDS  # noqa: E402

@@ -12,7 +12,7 @@ from backups.ledger.fields import FIELDS, kind_words
 
 RETENTION = {
     Retention.DECISION: "while the portal is in use, and six years more",
-    Retention.ACTIVITY: "seven years",
+    Retention.ACTIVITY: "seven years, or RETENTION_YEARS",
 }
 _HEAD = """# Event catalogue
 

@@ -19,7 +19,7 @@ class Retention(StrEnum):
     DECISION = "decision"
     """Kept while the portal is in use and six years beyond: decisions, restores, drills, policy."""
     ACTIVITY = "activity"
-    """Kept seven years: log-ins, refusals, calls, notifications."""
+    """Kept RETENTION_YEARS, seven by default: log-ins, refusals, calls, notifications."""
 
 
 class OcsfClass(IntEnum):

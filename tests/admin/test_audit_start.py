@@ -204,3 +204,14 @@ def test_a_page_is_read_on_record_once(dana):
         before = LedgerEvent.objects.count()
         _shown(dana, url)
         assert LedgerEvent.objects.count() == before + 1
+
+
+def test_how_long_records_are_kept_and_a_legal_hold_are_said_where_auditors_begin(dana, settings):
+    settings.RETENTION_YEARS = 8
+    today = database_now().date()
+    for url in ("/audit/", "/audit/catalogue/"):
+        page = _shown(dana, url)
+        assert f"kept for 8 years at least: the oldest, of {today}, until {today.year + 8}-" in page
+        assert "Legal hold" not in page
+    settings.LEGAL_HOLD = "Doe v. <CareCircle>"
+    assert "Legal hold (Doe v. &lt;CareCircle&gt;):" in _shown(dana)

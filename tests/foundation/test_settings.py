@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from carecircle_ops import environment
-from carecircle_ops.checks import check_settings
+from carecircle_ops.checks import check_settings, records_are_kept_long_enough
 
 COMPLETE = {
     "SECRET_KEY": "k" * 60,
@@ -147,3 +147,24 @@ def test_settings_that_would_fail_only_in_an_incident(monkeypatch, changes, foun
         monkeypatch.setattr(django_settings, name, value)
 
     assert [message.id for message in check_settings()] == found
+
+
+def test_less_than_six_years_is_no_installation(monkeypatch):
+    found = {}
+    for years in (5, 6, 7):
+        monkeypatch.setattr(django_settings, "RETENTION_YEARS", years)
+        found[years] = [message.id for message in records_are_kept_long_enough()]
+    assert found == {5: ["carecircle_ops.E007"], 6: [], 7: []}
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({}, (7, "")),
+        ({"RETENTION_YEARS": "9.5", "LEGAL_HOLD": "Doe v. CareCircle"}, (10, "Doe v. CareCircle")),
+        ({"LEGAL_HOLD": "True"}, (7, "not named")),
+        ({"LEGAL_HOLD": "No"}, (7, "")),
+    ],
+)
+def test_retention_and_legal_hold_are_read(given, read):
+    assert start("(settings.RETENTION_YEARS, settings.LEGAL_HOLD)", **given).stdout == f"{read}\n"

@@ -8,6 +8,7 @@ from backups.admin.access import for_people_who_may
 from backups.admin.audit.tabs import audit_tabs
 from backups.admin.frame import render
 from backups.domain.people import Actor, Capability
+from backups.selectors.retention import retention_rule
 from backups.services.event_catalogue import catalogue_entries, families
 
 
@@ -22,5 +23,6 @@ def catalogue(request: HttpRequest, actor: Actor) -> HttpResponse:
         "families": known,
         "family": family,
         "entries": catalogue_entries(family=family),
+        "retention": retention_rule(),
     }
     return render(request, "audit/catalogue.html", context)

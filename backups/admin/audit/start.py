@@ -22,6 +22,7 @@ from backups.selectors.audit.gaps import observation
 from backups.selectors.audit.intact import intact
 from backups.selectors.audit.populations import POPULATIONS, Counted, counted, failed_drills
 from backups.selectors.clock import database_now
+from backups.selectors.retention import retention_rule
 from backups.services.reading import record_reading
 from backups.services.sealing.configured import configured_anchors
 
@@ -58,6 +59,7 @@ def start(request: HttpRequest, actor: Actor) -> HttpResponse:
         "shortcuts": shortcuts(now),
         "intact": intact(period, [anchor.name for anchor in configured_anchors()], now),
         "observed": observation(period, now),
+        "retention": retention_rule(),
         "populations": [_population(counted(each, period), period) for each in POPULATIONS.values()],
         "exceptions": [_exceptions(each) for each in exceptions(period, now)],
         "approvers_url": reverse("ops:audit-approvers"),
