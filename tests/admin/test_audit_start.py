@@ -77,6 +77,23 @@ def test_what_happened_in_a_sandbox_is_left_out_and_counted(people, period, dana
     assert "sandbox, no evidence" in _shown(dana, f"{url}?sandbox=1")
 
 
+def test_members_lead_to_their_case_file_and_a_population_to_its_export(scenes, people, period, dana):
+    request = scenes.completed()
+    days = f"first={period.first}&last={period.last}"
+    shown = _shown(dana, f"/audit/populations/production-restores/?{days}")
+    assert f'href="/audit/cases/restores/{request.pk}/"' in shown
+    export = f"/audit/exports/new/?{days}&family=request."
+    assert export.replace("&", "&amp;") in shown
+    form = _shown(dana, export)
+    assert f'value="{period.first}"' in form
+    assert '<option value="request." selected' in form
+    assert "/audit/cases/access/" in _shown(dana, "/audit/populations/access-changes/?size=5&seed=a1")
+    assert "/audit/cases/" not in _shown(dana, "/audit/populations/refusals/").split("<main")[1].split("u-list")[1]
+    bob = Client()
+    bob.force_login(people.bob.user)
+    assert "/audit/exports/new/" not in _shown(bob, f"/audit/populations/production-restores/?{days}")
+
+
 def test_refusals_and_access_changes_are_populations(people, period, dana):
     refused, changes = _count("refusals", period), _count("access-changes", period)
     Client().post("/login/", {"username": "alice", "password": "wrong"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import uuid
 
 import pytest
@@ -11,13 +12,19 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from backups.domain.drill import FindingSeverity
+from backups.domain.packet import canonical_text
 from backups.domain.people import Role
-from backups.models import LedgerEvent, RestoreRequest
+from backups.models import DecisionPacket, LedgerEvent, RestoreRequest
+from backups.selectors.case_file import found
 from backups.selectors.case_file.restore import restore_case
 from backups.selectors.case_file.rules import digest_holds, rules_of
+from backups.selectors.clock import database_now
+from backups.services.drill.facts import plan_facts
+from backups.services.drill_log.results import add_finding
 from backups.services.restore.votes import comment_on_request
 from tests.factories import People
-from tests.support.drills import ExerciseScene, automatic_drill
+from tests.support.drills import ExerciseScene, automatic_drill, plan_of
 from tests.support.scenes import Scenes
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +58,8 @@ def test_a_completed_restore_has_its_whole_story(scenes, dana):
     request = scenes.completed()
     shown = page(dana, request)
     for part in ("production as voted on", request.packet.digest, "2 of 2", "matches its hash", "bob", "carol",
-                 "manager", "11 of 11 checks passed", "Not signed."):  # fmt: skip
+                 "manager", "11 of 11 checks passed", "Not signed.", "This copy was made",
+                 "for dana, which is on record", "who could vote then"):  # fmt: skip
         assert part in shown, part
     found = holds(request)
     assert found.pop("All approvals were sealed and kept outside before it") is False  # no sealer in this test
@@ -96,6 +104,30 @@ def test_a_vote_that_was_taken_back_before_the_order_does_not_count(scenes):
     earlier.taken_back_at = earlier.cast_at
     earlier.save(update_fields=["taken_back_at"])
     assert holds(request)["Enough different people approved"] is False
+
+
+def test_a_vote_says_how_its_voter_had_logged_in_and_why_it_counts_no_more(scenes, people, dana):
+    request, bob = scenes.half_approved(), Client()
+    bob.force_login(people.bob.user)
+    ballot = {"digest": request.packet.digest, "choice": "approve", "reason": "Right point"}
+    bob.post(f"/restores/{request.pk}/vote/", ballot)
+    case = restore_case(request.pk)
+    assert case is not None
+    assert {each.vote.voter_name: (each.means, each.void) for each in case.votes} == {
+        "carol": ("", ""),  # the scene votes without a session
+        "bob": ("password", ""),
+    }
+    packet = request.packet
+    bound = packet.bound | {"databases": ["carecircle"]}
+    text = canonical_text(bound)
+    later = DecisionPacket.objects.create(
+        request=request, revision=packet.revision + 1, bound=bound, bound_text=text, observed={}, consequence="",
+        digest="sha256:" + hashlib.sha256(text.encode()).hexdigest(), votes_needed=2, built_at=database_now(),
+    )  # fmt: skip
+    RestoreRequest.objects.filter(pk=request.pk).update(packet=later)
+    shown = page(dana, request)
+    assert shown.count("void: databases changed: facts were frozen anew at") == 2
+    assert "password" in shown
 
 
 def test_a_vote_without_its_event_is_found(scenes):
@@ -143,6 +175,23 @@ def test_the_number_of_queries_does_not_grow(scenes, people, dana):
     assert counts[0] == counts[1] <= 40
 
 
+def test_drills_and_changes_of_access_cost_the_same_for_many(scenes, people, dana):
+    drill = ExerciseScene(people, scenes.staging_ready()).end()
+    gift = LedgerEvent.objects.get(type="access.role_granted", target_id=f"user:{people.bob.user.pk}")
+    urls = (f"/audit/cases/drills/{drill.pk}/", f"/audit/cases/access/{gift.pk}/", "/audit/cases/")
+    counts = []
+    for _ in range(2):
+        for url in urls:
+            with CaptureQueriesContext(connection) as queries:
+                text(dana, url)
+            counts.append(len(queries))
+        scenes.completed()
+        for number in range(4):
+            add_finding(actor=people.alice.actor, drill_id=drill.pk, severity=FindingSeverity.MINOR, text=f"{number}")
+    assert counts[:3] == counts[3:], counts
+    assert max(counts) <= 30, counts
+
+
 def text(client: Client, url: str) -> str:
     answer = client.get(url)
     assert answer.status_code == 200, url
@@ -160,11 +209,15 @@ def test_a_drill_has_its_findings_files_and_signature(scenes, people, dana):
 
 
 def test_an_automatic_drill_shows_its_checks_and_times(scenes, people, dana):
-    drill = automatic_drill(scenes.staging_ready())
+    branch = scenes.staging_ready()
+    drill = automatic_drill(branch, plan_facts=plan_facts(plan_of(branch)))
     shown = text(dana, f"/audit/cases/drills/{drill.pk}/")
     assert "Time to recover" in shown
     assert str(drill.seed) in shown
     assert "Passed" in shown
+    assert "What the plan asked for then" in shown
+    assert "Rto objective: <span" in shown
+    assert 'Time limit: <span class="wrap-anywhere">30 min' in shown
 
 
 def test_a_change_of_access_shows_what_was_decided_with_it(scenes, people, dana):
@@ -197,6 +250,21 @@ def test_cases_are_found_by_reference_and_login(scenes, people, dana):
     assert restore_url not in text(dana, "/audit/cases/?q=bob")
     assert LedgerEvent.objects.filter(type="ledger.searched").count() == 4
     assert "None." in text(dana, "/audit/cases/?q=nobody%00")
+
+
+def test_a_list_that_is_cut_says_so_and_leads_to_the_whole_one(scenes, people, dana, monkeypatch):
+    monkeypatch.setattr(found, "MOST_SHOWN", 1)
+    newest = [scenes.rejected(), scenes.withdrawn()][-1]
+    for query, whole in (
+        ("", "/audit/populations/not-carried-out/?first="),
+        ("?q=alice", f"/backups/ledgerevent/?actor_ref=user%3A{people.alice.user.pk}&amp;type=request.drafted"),
+    ):
+        shown = text(dana, f"/audit/cases/{query}")
+        assert "Only the newest" in shown
+        assert whole in shown
+        assert shown.count("/audit/cases/restores/") == 1
+        assert f"/audit/cases/restores/{newest.pk}/" in shown
+    assert "Only the newest" not in text(dana, f"/audit/cases/?q={newest.reference}")
 
 
 def test_requests_and_drills_lead_to_their_case_file(scenes, people, dana):

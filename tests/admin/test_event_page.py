@@ -145,6 +145,24 @@ def test_a_filter_that_cannot_be_kept_says_why_and_loses_nothing(people):
 
 
 @pytest.mark.django_db
+def test_the_list_leads_to_its_export_and_says_what_an_export_cannot_narrow(people):
+    ref = f"user:{people.bob.user.pk}"
+    asked = {"type": "request.", "actor_ref": ref, "target_id": "R-0007", "recorded_from": "2026-11-01"}
+    page = browser(people.dana).get(reverse(LIST), asked)
+    export = page.context["export"]
+    assert not export.is_wider
+    form = browser(people.dana).get(export.url).content.decode()
+    for chosen in ('value="2026-11-01"', f'<option value="{ref}" selected', '<option value="request." selected',
+                   'value="R-0007"'):  # fmt: skip
+        assert chosen in form, chosen
+    for narrower in ({"outcome": "denied"}, {"type": "request.voted"}, {"recorded_from": "2026-11-01T02:00"}):
+        page = browser(people.dana).get(reverse(LIST), narrower)
+        assert page.context["export"].is_wider
+        assert "the file will hold more" in page.content.decode()
+    assert browser(people.bob).get(reverse(LIST)).context["export"] is None
+
+
+@pytest.mark.django_db
 def test_pages_follow_each_other_by_key(people):
     for number in range(60):
         record_event(type="drill.noted", actor=people.alice.actor, target=Target("drill", f"D-{number}"))

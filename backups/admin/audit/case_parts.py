@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backups.admin.audit.event_words import event_url, meaning_of
+from backups.domain.people import Actor
 from backups.models import FreeText
 from backups.selectors.case_file.events import CaseEvent
+from backups.selectors.clock import database_now
 from backups.services.ledger import words_match
 
 
@@ -21,12 +24,25 @@ class ShownWords:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """When this copy of a case file was made, and for whom: a page that was printed says how old it is."""
+
+    at: dt.datetime
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShownEvent:
     """One line of the timeline."""
 
     on_file: CaseEvent
     meaning: str
     url: str
+
+
+def made_for(actor: Actor) -> Made:
+    """By the database's clock, as the event of the reading is."""
+    return Made(database_now(), actor.name)
 
 
 def shown_words(words: FreeText | None) -> ShownWords | None:

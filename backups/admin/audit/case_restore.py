@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
 
 from backups.admin.access import for_people_who_may
-from backups.admin.audit.case_parts import ShownEvent, ShownWords, shown_events, shown_words
+from backups.admin.audit.case_parts import ShownEvent, ShownWords, made_for, shown_events, shown_words
+from backups.admin.audit.links import address
 from backups.admin.audit.tabs import audit_tabs
 from backups.admin.frame import render
 from backups.domain.ledger import Target
@@ -16,7 +18,7 @@ from backups.domain.packet import canonical_text
 from backups.domain.people import Actor, Capability
 from backups.models import CheckResult, Execution, ReviewText
 from backups.selectors.case_file.restore import RestoreCase, restore_case
-from backups.selectors.case_file.rules import VoteOnFile
+from backups.selectors.case_file.votes import VoteOnFile
 from backups.services.reading import record_reading
 
 
@@ -57,6 +59,7 @@ def _context(actor: Actor, case: RestoreCase) -> dict[str, object]:
     return {
         "tabs": audit_tabs(actor, "cases"),
         "case": case,
+        "made": made_for(actor),
         "r": case.request,
         "words": shown_words(case.words),
         "facts": sorted((name.replace("_", " "), _value(value)) for name, value in facts.items()),
@@ -65,8 +68,15 @@ def _context(actor: Actor, case: RestoreCase) -> dict[str, object]:
         "points": [(each, shown_words(each.reason)) for each in case.points],
         "review": getattr(case.checklist, "review", None),
         "review_texts": _newest(case.review_texts),
+        "policy_url": _policy_url(case),
         "events": shown_events(case.events),
     }
+
+
+def _policy_url(case: RestoreCase) -> str:
+    """Who could vote, and under which rules, when it was submitted; empty when it never was."""
+    at = case.request.submitted_at
+    return address("ops:audit-approvers", on=f"{at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}") if at else ""
 
 
 def _value(value: object) -> str:

@@ -14,6 +14,7 @@ from django.shortcuts import redirect
 from backups.admin.access import for_people_who_may
 from backups.admin.audit.event_filter import EventFilterForm
 from backups.admin.audit.event_words import event_row, list_url
+from backups.admin.audit.export_link import ExportLink, export_of_list
 from backups.admin.audit.tabs import audit_tabs
 from backups.admin.frame import render
 from backups.domain.people import Actor, Capability
@@ -82,10 +83,17 @@ def _shown(
         "is_newest": not (older_than or newer_than),
         "newest": form.query(),
         "saved": SavedFilter.objects.filter(owner=actor.user_id),
+        "export": _export(actor, form),
         "name": name,
         "refusal": refusal,
     }
     return render(request, "audit/events.html", context, status=422 if wanted is None or refusal else 200)
+
+
+def _export(actor: Actor, form: EventFilterForm) -> ExportLink | None:
+    if not actor.may(Capability.EXPORT_LEDGER):
+        return None
+    return export_of_list(form.narrowed_by, dt.datetime.now(dt.UTC).date())
 
 
 def written_key(key: Key) -> str:

@@ -24,6 +24,18 @@ def page_of(kind: str, pk: str) -> str:
     return reverse(_PAGES[kind], args=[pk])
 
 
+_CASES = {
+    "request": "ops:audit-case-restore",
+    "drill": "ops:audit-case-drill",
+    "access": "ops:audit-case-access",
+}
+
+
+def case_of(kind: str, pk: str) -> str:
+    """The address of its case file; empty for what has none."""
+    return reverse(_CASES[kind], args=[pk]) if kind in _CASES else ""
+
+
 def address(name: str, *args: object, **query: object) -> str:
     """An address with what is asked of it; empty values are left out."""
     asked = urlencode({key: value for key, value in query.items() if value not in ("", None, False)})

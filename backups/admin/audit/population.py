@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from django.http import Http404, HttpRequest, HttpResponse
 
 from backups.admin.access import for_people_who_may
-from backups.admin.audit.links import address, page_of
+from backups.admin.audit.export_link import export_of_population
+from backups.admin.audit.links import address, case_of, page_of
 from backups.admin.audit.period_form import Chosen, chosen_period
 from backups.admin.audit.tabs import audit_tabs
 from backups.admin.frame import render
@@ -25,10 +26,11 @@ _SEED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{sample.MAX_SEED - 1}}}")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One member with the page that shows it; `hash` only in a sample."""
+    """One member with the page that shows it, and its case file if it has one; `hash` only in a sample."""
 
     item: Item
     url: str
+    case_url: str
     hash: str = ""
 
 
@@ -50,6 +52,7 @@ def population(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
         "most_sample": sample.MAX_SAMPLE,
         "back_url": address("ops:audit", first=chosen.period.first, last=chosen.period.last),
         "switch_url": _here(found, chosen, sandbox="" if with_sandbox else "1"),
+        "export_url": _export(actor, found, chosen, with_sandbox),
     }
     if "size" in request.GET:
         return _sampled(request, actor, found, chosen, context)
@@ -66,7 +69,7 @@ def _listed(
         raise Http404("There is no such page.") from None
     record_reading(actor=actor, page=found.slug)
     more = _here(found, chosen, sandbox="1" if sandbox else "", after=page.after) if page.after else ""
-    return render(request, "audit/population.html", context | {"lines": _lines(page.items), "more_url": more})
+    return render(request, "audit/population.html", context | {"lines": _lines(found, page.items), "more_url": more})
 
 
 def _sampled(
@@ -78,7 +81,7 @@ def _sampled(
     if error:
         record_reading(actor=actor, page=found.slug)
         page = populations.page_of(found, chosen.period, with_sandbox=bool(context["with_sandbox"]))
-        shown = context | {"lines": _lines(page.items), "sample_error": error, "seed": seed, "size": size}
+        shown = context | {"lines": _lines(found, page.items), "sample_error": error, "seed": seed, "size": size}
         return render(request, "audit/population.html", shown, status=422)
     seed = seed or secrets.token_hex(8)
     sandbox = bool(context["with_sandbox"])
@@ -87,9 +90,15 @@ def _sampled(
         actor=actor, population=found.slug, period=chosen.period, seed=seed, size=int(size), with_sandbox=sandbox
     )
     again = _here(found, chosen, sandbox="1" if sandbox else "", size=size, seed=seed)
-    lines = [Line(item, page_of(item.kind, _pk(item)), sample.hash_of(seed, item.id)) for item in drawn]
+    lines = _lines(found, drawn, seed)
     shown = context | {"lines": lines, "seed": seed, "size": size, "is_sample": True, "again_url": again}
     return render(request, "audit/population.html", shown)
+
+
+def _export(actor: Actor, found: Population, chosen: Chosen, with_sandbox: bool) -> str:
+    if not actor.may(Capability.EXPORT_LEDGER):
+        return ""
+    return export_of_population(found.slug, chosen.period, with_sandbox=with_sandbox)
 
 
 def _error(seed: str, size: str) -> str:
@@ -100,8 +109,16 @@ def _error(seed: str, size: str) -> str:
     return ""
 
 
-def _lines(items: list[Item]) -> list[Line]:
-    return [Line(item, page_of(item.kind, _pk(item))) for item in items]
+def _lines(found: Population, items: list[Item], seed: str = "") -> list[Line]:
+    return [
+        Line(
+            item,
+            page_of(item.kind, _pk(item)),
+            case_of("access" if found.slug == "access-changes" else item.kind, _pk(item)),
+            sample.hash_of(seed, item.id) if seed else "",
+        )
+        for item in items
+    ]
 
 
 def _pk(item: Item) -> str:

@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 from backups.admin import governance
 from backups.admin.audit import (
     approvers,
+    case_drill,
     case_restore,
     cases,
     catalogue,
@@ -23,7 +24,7 @@ urlpatterns: list[URLPattern] = [
     path("audit/populations/<slug:slug>/", population.population, name="audit-population"),
     path("audit/approvers/", approvers.approvers, name="audit-approvers"),
     path("audit/cases/", cases.listed, name="audit-cases"),
-    path("audit/cases/drills/<int:pk>/", cases.drill, name="audit-case-drill"),
+    path("audit/cases/drills/<int:pk>/", case_drill.drill, name="audit-case-drill"),
     path("audit/cases/access/<uuid:event_id>/", cases.access, name="audit-case-access"),
     path("audit/cases/restores/<int:pk>/", case_restore.restore, name="audit-case-restore"),
     path("audit/catalogue/", catalogue.catalogue, name="audit-catalogue"),

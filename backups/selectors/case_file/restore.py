@@ -18,7 +18,8 @@ from backups.models import (
     Vote,
 )
 from backups.selectors.case_file.events import CaseEvent, events_of_reference
-from backups.selectors.case_file.rules import Rule, VoteOnFile, digest_holds, rules_of, votes_on_file
+from backups.selectors.case_file.rules import Rule, digest_holds, rules_of
+from backups.selectors.case_file.votes import VoteOnFile, votes_on_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,14 @@ def restore_case(pk: int) -> RestoreCase | None:
     if request is None:
         return None
     events = events_of_reference(request.reference)
-    votes = votes_on_file(_votes(request), events)
+    packets = list(request.packets.order_by("revision"))
+    votes = votes_on_file(_votes(request), events, packets, request.packet_id)
     checklist = Checklist.objects.filter(request=request).select_related("review").first()
     review = getattr(checklist, "review", None)
     return RestoreCase(
         request=request,
         environment=request.packet.bound.get("environment", "") if request.packet else "",
-        packets=[
-            PacketOnFile(each, digest_holds(each), each.pk == request.packet_id)
-            for each in request.packets.order_by("revision")
-        ],
+        packets=[PacketOnFile(each, digest_holds(each), each.pk == request.packet_id) for each in packets],
         votes=votes,
         rules=rules_of(request, votes),
         runs=_runs(request),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from backups.domain.packet import canonical_text
 from backups.models import DecisionPacket, RestoreRequest, Vote
-from backups.selectors.case_file.events import CaseEvent
+from backups.selectors.case_file.votes import VoteOnFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,44 +21,10 @@ class Rule:
     holds: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class VoteOnFile:
-    """One vote. `event` None: no event tells of it, which is itself a finding. `roles`: held when it was given."""
-
-    vote: Vote
-    event: CaseEvent | None
-    revision: int
-
-    @property
-    def roles(self) -> list[str]:
-        return list(self.event.event.roles or []) if self.event else []
-
-
 def digest_holds(packet: DecisionPacket) -> bool:
     """Whether text, facts and digest still belong together."""
     computed = "sha256:" + hashlib.sha256(packet.bound_text.encode("utf-8")).hexdigest()
     return computed == packet.digest and canonical_text(packet.bound) == packet.bound_text
-
-
-def votes_on_file(votes: Sequence[Vote], events: Sequence[CaseEvent]) -> list[VoteOnFile]:
-    """Each vote with its own event: the same person, the same digest, the same choice, in order of time."""
-    free = [each for each in events if each.event.type == "request.voted"]
-    found = []
-    for vote in votes:
-        own = next((each for each in free if _tells_of(each, vote)), None)
-        if own is not None:
-            free.remove(own)
-        found.append(VoteOnFile(vote, own, vote.packet.revision))
-    return found
-
-
-def _tells_of(each: CaseEvent, vote: Vote) -> bool:
-    members = each.event.members
-    return bool(
-        each.event.actor_ref == f"user:{vote.voter_id}"
-        and members.get("appr", {}).get("req_hash") == vote.digest
-        and members.get("data", {}).get("vote") == vote.choice
-    )
 
 
 def rules_of(request: RestoreRequest, votes: Sequence[VoteOnFile]) -> list[Rule]:
