@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import os
 from pathlib import Path
@@ -55,6 +56,14 @@ def number(name: str, default: float) -> float:
     if math.isfinite(value) and value > 0:
         return value
     raise refusal(f"{name} must be a number above zero.")
+
+
+def moment(name: str, default: str) -> dt.time:
+    """A time of the day, UTC."""
+    try:
+        return dt.time.fromisoformat(optional(name, default)).replace(tzinfo=None)
+    except ValueError:
+        raise refusal(f"{name} must be a time of the day (UTC), such as 06:00.") from None
 
 
 def switch(name: str, *, default: bool) -> bool:

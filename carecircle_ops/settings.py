@@ -17,12 +17,17 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = BASE_DIR / "var"
 load_dotenv(BASE_DIR / ".env")
 
+# First of all: it forgets what this process is not to know.
+from carecircle_ops.settings_ledger import *  # noqa: E402, F403
+from carecircle_ops.settings_ledger import IS_SEALER, sealers_database_url  # noqa: E402
+from carecircle_ops.settings_retention import *  # noqa: E402, F403
+
 # Commands that only read the code (makemigrations, collectstatic while an image is built) have no secrets at hand.
 MIGRATION_TOOLING = switch("MIGRATION_TOOLING", default=False)
 
 
 def _needed(name: str, *, for_tooling: str) -> str:
-    return required(name, without=for_tooling if MIGRATION_TOOLING else None)
+    return required(name, without=for_tooling if MIGRATION_TOOLING or IS_SEALER else None)
 
 
 # --- The site -------------------------------------------------------------------------------------------------
@@ -153,11 +158,6 @@ SECURE_CSP: dict[str, list[str]] = {
     "frame-ancestors": ["'none'"],
 }
 
-# After .env is loaded, and not before.
-from carecircle_ops.settings_ledger import *  # noqa: E402, F403
-from carecircle_ops.settings_ledger import SEALER_COMMANDS, sealers_database_url  # noqa: E402
-from carecircle_ops.settings_retention import *  # noqa: E402, F403
-
 # --- The database ---------------------------------------------------------------------------------------------
 
 # Tables are made and changed by their owner; everything else runs under a role that cannot touch events.
@@ -169,7 +169,7 @@ def _database_url() -> str:
     running = sys.argv[1] if len(sys.argv) > 1 else ""
     if running in OWNER_COMMANDS and MIGRATE_DATABASE_URL:
         return MIGRATE_DATABASE_URL
-    if running in SEALER_COMMANDS:
+    if IS_SEALER:
         return sealers_database_url()
     return _needed("DATABASE_URL", for_tooling="postgres://nobody@127.0.0.1:1/none")
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from carecircle_ops.environment import forget, number, optional, refusal, switch, words
+from carecircle_ops.environment import forget, moment, number, optional, refusal, switch, words
 
 _STATE_DIR = Path(__file__).resolve().parent.parent / "var"
 
 # These run under the sealer's role and hold the key of the ledger. No other process keeps either, not even in its
 # environment; run_worker hands them to the sealer alone.
 SEALER_COMMANDS = {"run_sealer", "set_up_ledger", "rotate_ledger_key", "adopt_ledger_state"}
-if not (SEALER_COMMANDS | {"run_worker", "setup_roles"}) & set(sys.argv[1:2]):
-    forget("LEDGER_KEY", "LEDGER_DATABASE_URL")
+IS_SEALER = bool(SEALER_COMMANDS & set(sys.argv[1:2]))
+_SEALERS_OWN = ("LEDGER_KEY", "LEDGER_DATABASE_URL", "LEDGER_DIGEST_EMAIL_URL", "LEDGER_DIGEST_SLACK_URL")
+if not IS_SEALER and not {"run_worker", "setup_roles"} & set(sys.argv[1:2]):
+    forget(*_SEALERS_OWN)
+# The other way round, the sealer keeps nothing that only pages and worker need, and does not even open their files.
+_NOT_THE_SEALERS = (
+    *("SECRET_KEY", "SECRET_KEY_FALLBACKS", "SECRETS_KEY", "DATABASE_URL", "MIGRATE_DATABASE_URL", "NEON_API_KEY"),
+    *("WEBHOOK_URL", "WEBHOOK_SECRET", "PAGERDUTY_ROUTING_KEY", "HEALTH_TOKEN"),
+    *("HEARTBEAT_URL_MONITOR", "HEARTBEAT_URL_WORKER", "HEARTBEAT_URL_DRILLS", "HEARTBEAT_URL_LEDGER"),
+)
+if IS_SEALER:
+    forget(*_NOT_THE_SEALERS)
 
 
 def sealers_database_url() -> str:
@@ -40,6 +50,17 @@ LEDGER_TSA_SECONDS = number("LEDGER_TSA_SECONDS", 3600)
 # An anchor over the network has so long to answer, and after a failure rests so long unless an act waits for it.
 LEDGER_ANCHOR_CALL_SECONDS = number("LEDGER_ANCHOR_CALL_SECONDS", 5)
 LEDGER_ANCHOR_RETRY_SECONDS = number("LEDGER_ANCHOR_RETRY_SECONDS", 60)
+# Once a day the newest checkpoint goes to these addresses, and to the Slack channel of this name, from this time on
+# (UTC). By the mail server and webhook of all messages, or by those of the sealer's own settings.
+LEDGER_DIGEST_MAIL = words("LEDGER_DIGEST_MAIL", [])
+LEDGER_DIGEST_SLACK = optional("LEDGER_DIGEST_SLACK")
+LEDGER_DIGEST_AT = moment("LEDGER_DIGEST_AT", "06:00")
+DIGEST_EMAIL_URL = optional("LEDGER_DIGEST_EMAIL_URL") if IS_SEALER else ""
+DIGEST_SLACK_URL = optional("LEDGER_DIGEST_SLACK_URL") if IS_SEALER else ""
+if IS_SEALER and (DIGEST_EMAIL_URL or not LEDGER_DIGEST_MAIL):
+    forget("EMAIL_URL")
+if IS_SEALER and (DIGEST_SLACK_URL or not LEDGER_DIGEST_SLACK):
+    forget("SLACK_WEBHOOK_URL")
 # How often events are sealed that nothing waits for, and how often the tree's head is then anchored.
 LEDGER_SEAL_SECONDS = number("LEDGER_SEAL_SECONDS", 1)
 LEDGER_ANCHOR_SECONDS = number("LEDGER_ANCHOR_SECONDS", 300)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from carecircle_ops.environment import mail, number, optional, refusal
+from carecircle_ops.settings_ledger import DIGEST_EMAIL_URL, DIGEST_SLACK_URL
 
-SLACK_WEBHOOK_URL = optional("SLACK_WEBHOOK_URL")
+SLACK_WEBHOOK_URL = DIGEST_SLACK_URL or optional("SLACK_WEBHOOK_URL")
 WEBHOOK_URL = optional("WEBHOOK_URL")
 WEBHOOK_SECRET = optional("WEBHOOK_SECRET")
 if WEBHOOK_URL and not WEBHOOK_SECRET:
@@ -13,7 +14,7 @@ if WEBHOOK_URL and not WEBHOOK_SECRET:
 PAGERDUTY_ROUTING_KEY = optional("PAGERDUTY_ROUTING_KEY")
 PAGERDUTY_URL = optional("PAGERDUTY_URL", "https://events.pagerduty.com/v2/enqueue")
 # Without it no mail is sent.
-globals().update(mail(optional("EMAIL_URL", "dummymail://")))
+globals().update(mail(DIGEST_EMAIL_URL or optional("EMAIL_URL", "dummymail://")))
 EMAIL_TIMEOUT = 10
 # One whole delivery, from the look-up of the name to the last byte. The lease outlives both.
 NOTIFICATION_MAIL_SECONDS = number("NOTIFICATION_MAIL_SECONDS", 20)

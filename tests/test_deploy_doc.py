@@ -14,7 +14,7 @@ from gunicorn.config import Config
 
 ROOT = Path(settings.BASE_DIR)
 DEPLOY = ROOT / "docs" / "deploy"
-_READERS = {"optional", "required", "number", "switch", "words", "_needed"}
+_READERS = {"optional", "required", "number", "switch", "words", "moment", "_needed"}
 _REQUIRED = {"required", "_needed"}
 _ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+?) \| (.+?) \| (yes|no) \|$", re.MULTILINE)
 UNITS = {

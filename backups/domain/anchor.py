@@ -16,6 +16,10 @@ class Rhythm(Protocol):
     @property
     def at_once(self) -> bool: ...
 
+    @property
+    def rest_seconds(self) -> float:
+        """After a failure no try before, unless an act waits for it; 0: as the installation's settings say."""
+
     def is_due(self, *, last: dt.datetime | None, now: dt.datetime, waiting: bool) -> bool:
         """Whether the anchor takes the newest checkpoint now; `last` is when it took one."""
 
@@ -33,6 +37,7 @@ class Every:
     seconds: float
     spare_seconds: float
     at_once: bool
+    rest_seconds: float = 0
 
     def is_due(self, *, last: dt.datetime | None, now: dt.datetime, waiting: bool) -> bool:
         return last is None or (waiting and self.at_once) or now - last >= dt.timedelta(seconds=self.seconds)
@@ -50,6 +55,7 @@ class Daily:
 
     at: dt.time
     at_once: bool = False
+    rest_seconds: float = 600
 
     def is_due(self, *, last: dt.datetime | None, now: dt.datetime, waiting: bool) -> bool:
         return last is None or self.day(last) < self.day(now)

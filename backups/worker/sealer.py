@@ -12,7 +12,8 @@ from django.conf import settings
 
 logger = logging.getLogger(__name__)
 
-_SECRETS = ("LEDGER_KEY", "LEDGER_KEY_FILE", "LEDGER_DATABASE_URL", "LEDGER_DATABASE_URL_FILE")
+_SETTINGS = ("LEDGER_KEY", "LEDGER_DATABASE_URL", "LEDGER_DIGEST_EMAIL_URL", "LEDGER_DIGEST_SLACK_URL")
+_SECRETS = tuple(f"{name}{ending}" for name in _SETTINGS for ending in ("", "_FILE"))
 
 
 def take_sealers_environment() -> dict[str, str]:

@@ -20,10 +20,12 @@ COMPLETE = {
 }
 
 
-def start(show: str, **variables: str | None) -> subprocess.CompletedProcess[str]:
+def start(show: str, *, command: str | None = None, **variables: str | None) -> subprocess.CompletedProcess[str]:
     """Loads the settings in a process of its own, with this environment and no other, and prints an expression."""
     given = {name: value for name, value in (COMPLETE | variables).items() if value is not None}
-    code = f"from carecircle_ops import settings; print({show})"
+    code = (
+        f"import os, sys; sys.argv[1:] = {(command or '').split()}; from carecircle_ops import settings; print({show})"
+    )
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=django_settings.BASE_DIR,
@@ -168,3 +170,40 @@ def test_less_than_six_years_is_no_installation(monkeypatch):
 )
 def test_retention_and_legal_hold_are_read(given, read):
     assert start("(settings.RETENTION_YEARS, settings.LEGAL_HOLD)", **given).stdout == f"{read}\n"
+
+
+SEALER = {
+    "DATABASE_URL": None,
+    "SECRET_KEY": None,
+    "LEDGER_DATABASE_URL": "postgres://sealer:pw@h/portal",
+    **{f"{name}_FILE": "/not/for/the/sealer" for name in ("SECRET_KEY", "SECRETS_KEY", "DATABASE_URL", "NEON_API_KEY")},
+    **{f"{name}_FILE": "/not/for/the/sealer" for name in ("EMAIL_URL", "SLACK_WEBHOOK_URL", "HEARTBEAT_URL_WORKER")},
+}
+
+
+def test_the_sealer_opens_no_file_with_a_secret_of_pages_or_worker():
+    show = "settings.DATABASES['default']['USER'], [name for name in os.environ if name.endswith('_FILE')]"
+    assert start(show, command="run_sealer", **SEALER).stdout == "sealer []\n"
+    assert "SECRET_KEY_FILE names /not/for/the/sealer" in start("0", **SEALER).stderr
+
+
+def test_the_digest_goes_by_the_sealers_own_server_or_by_that_of_all_messages():
+    digest = SEALER | {"LEDGER_DIGEST_MAIL": "a@example.org, b@example.org", "LEDGER_DIGEST_SLACK": "#audit"}
+    own = {
+        "LEDGER_DIGEST_EMAIL_URL": "smtp://mail.example.org:25",
+        "LEDGER_DIGEST_SLACK_URL": "https://hooks.slack.com/own",
+    }
+    show = "settings.EMAIL_HOST, settings.SLACK_WEBHOOK_URL, settings.LEDGER_DIGEST_MAIL"
+    said = start(show, command="run_sealer", **digest, **own).stdout
+    assert said == "mail.example.org https://hooks.slack.com/own ['a@example.org', 'b@example.org']\n"
+    assert "names /not/for/the/sealer, which cannot be read" in start("0", command="run_sealer", **digest).stderr
+    everyones = {"EMAIL_URL": "smtp://all.example.org:25", "SLACK_WEBHOOK_URL": "https://hooks.slack.com/all"}
+    shared = {"LEDGER_DIGEST_MAIL": "a@example.org", "LEDGER_DATABASE_URL": "postgres://sealer:pw@h/portal"}
+    assert start("settings.EMAIL_HOST", command="run_sealer", **everyones, **shared).stdout == "all.example.org\n"
+    show = "settings.EMAIL_HOST, settings.SLACK_WEBHOOK_URL"
+    for command in ("run_worker", "runserver"):  # the supervisor sends messages, and passes the sealer's settings on
+        said = start(show, command=command, **everyones, **own).stdout
+        assert said == "all.example.org https://hooks.slack.com/all\n"
+    kept = start("'LEDGER_DIGEST_EMAIL_URL' in os.environ", command="runserver", **everyones, **own).stdout
+    assert kept == "False\n"
+    assert "LEDGER_DIGEST_AT must be a time" in start("0", LEDGER_DIGEST_AT="6 o'clock").stderr

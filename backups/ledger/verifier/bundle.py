@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, cast
 
@@ -123,26 +123,6 @@ def check_anchors(anchors: Sequence[Anchor], report: Report) -> None:
             "No anchor was given. Without a checkpoint that was kept elsewhere a cut end, a log that was removed "
             "as a whole and one that was made anew with a stolen key cannot be told from the real one."
         )
-
-
-def read_anchors(directory: Path, keys: Sequence[VerifierKey], report: Report) -> List[Anchor]:
-    """The checkpoints in a directory, one a file, whose names begin with the time: 20261122T094041Z-….checkpoint."""
-    anchors = []
-    for path in sorted(each for each in directory.rglob("*.checkpoint") if each.is_file()):
-        try:
-            checkpoint = trusted_checkpoint(path.read_text(encoding="utf-8"), keys)
-        except (OSError, ValueError) as error:
-            report.unclear("The anchor %s cannot be used: %s" % (path.name, error))
-            continue
-        anchors.append(Anchor(checkpoint, _time_in(path.name), path.name))
-    return anchors
-
-
-def _time_in(name: str) -> Optional[datetime]:
-    try:
-        return datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
-    except ValueError:
-        return None
 
 
 def _check_files(bundle: Bundle, report: Report) -> None:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from backups.ledger.verifier.bundle import Bundle, BundleUnusable, read_anchors, verify_bundle
+from backups.ledger.verifier.bundle import Bundle, BundleUnusable, verify_bundle
+from backups.ledger.verifier.kept import read_anchors
 from backups.ledger.verifier.log import CANNOT_TELL, Report
 from backups.ledger.verifier.notes import NoteRefused, VerifierKey, parse_verifier_keys
 
@@ -29,9 +30,10 @@ def _verify(options: argparse.Namespace) -> tuple[List[str], int]:
     keys = _keys(options.vkeys)
     bundle = Bundle(options.bundle)
     problems = Report()
-    anchors = [each for directory in options.anchors for each in read_anchors(directory, keys, problems)]
+    anchors = [each for place in options.anchors for each in read_anchors(place, keys, problems)]
     report = verify_bundle(bundle, keys=keys, anchors=anchors, strict=options.strict)
     report.findings += problems.findings
+    report.remarks += problems.remarks
     return report.lines(), report.status
 
 
@@ -47,7 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a directory or a zip file")
     parser.add_argument("--vkeys", type=Path, required=True, help="your own copy of the log's public keys")
     parser.add_argument(
-        "--anchors", type=Path, action="append", default=[], help="a directory of checkpoints that you kept yourself"
+        "--anchors",
+        type=Path,
+        action="append",
+        default=[],
+        help="checkpoints that you kept yourself: a directory of files or saved messages, or one file. May be repeated",
     )
     parser.add_argument("--strict", action="store_true", help="check the canonical form of every event too")
     return parser

@@ -98,7 +98,8 @@ class SealerLoop:
         self._problems.pop(anchor.name, None)
         if problem:
             self._problems[anchor.name] = problem
-            pause = settings.LEDGER_SEAL_SECONDS if anchor.rhythm.at_once else settings.LEDGER_ANCHOR_RETRY_SECONDS
+            rest = anchor.rhythm.rest_seconds or settings.LEDGER_ANCHOR_RETRY_SECONDS
+            pause = settings.LEDGER_SEAL_SECONDS if anchor.rhythm.at_once else rest
             self._again_at[anchor.name] = time.monotonic() + pause
 
     def _beat(self) -> None:

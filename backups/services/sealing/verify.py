@@ -12,7 +12,8 @@ from django.db import transaction
 from backups.domain.ledger import Outcome
 from backups.domain.people import Actor
 from backups.ledger.text import text_matches
-from backups.ledger.verifier.bundle import check_anchors, read_anchors, trusted_head
+from backups.ledger.verifier.bundle import check_anchors, trusted_head
+from backups.ledger.verifier.kept import read_anchors
 from backups.ledger.verifier.log import VERIFIED, Anchor, Entry, LogCheck, Report
 from backups.ledger.verifier.notes import Checkpoint, NoteRefused, VerifierKey, parse_checkpoint
 from backups.selectors.clock import database_now
