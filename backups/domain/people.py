@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from backups.domain.sensitive import PERSONAL, Kind
+
 
 class Role(StrEnum):
     """A group of people; the value is the group's name in lower case and appears in the ledger."""
@@ -184,7 +186,8 @@ class Actor:
     """Who does something now, with the roles held at this moment.
 
     `session_ref` is a keyed hash of the session, never the session key. `request_id` ties together
-    everything that one web request or one run of a task did.
+    everything that one web request or one run of a task did. `scan_overridden`: the kinds of personal data that the
+    portal thought it saw in what was sent now, and that the person said are none.
     """
 
     kind: ActorKind
@@ -194,6 +197,7 @@ class Actor:
     session_ref: str = ""
     ip: str = ""
     request_id: str = ""
+    scan_overridden: frozenset[Kind] = frozenset()
 
     @property
     def ref(self) -> str:
@@ -201,6 +205,11 @@ class Actor:
         if self.user_id is None:
             return f"{self.kind.value}:{self.name}"
         return f"user:{self.user_id}"
+
+    @property
+    def may_write(self) -> frozenset[Kind]:
+        """The kinds that may stand in a text of this actor: the portal itself writes nothing of patients."""
+        return self.scan_overridden if self.user_id is not None else PERSONAL
 
     @property
     def is_human(self) -> bool:

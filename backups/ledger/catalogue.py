@@ -11,7 +11,17 @@ from backups.ledger.catalogue_audit import AUDIT_ROWS
 from backups.ledger.catalogue_drill import DRILL_ROWS
 from backups.ledger.catalogue_seal import SEAL_ROWS
 from backups.ledger.errors import NotInCatalogue
-from backups.ledger.event_types import ANYBODY, EVEN_STRANGERS, HUMANS, PEOPLE, PORTAL, EventType, Retention, Row
+from backups.ledger.event_types import (
+    ANYBODY,
+    EVEN_STRANGERS,
+    FIELDS_OF_PEOPLE,
+    HUMANS,
+    PEOPLE,
+    PORTAL,
+    EventType,
+    Retention,
+    Row,
+)
 from backups.ledger.fields import FIELDS
 from backups.ledger.ocsf_classes import ocsf_class_of
 
@@ -241,7 +251,8 @@ _ROWS: tuple[Row, ...] = (
 def _event_type(
     code: str, meaning: str, fields: str, actors: frozenset[ActorKind], text: bool, kept: Retention
 ) -> EventType:
-    return EventType(code, meaning, frozenset(fields.split()), actors, text, kept, ocsf_class_of(code))
+    common = frozenset() if actors.isdisjoint(PEOPLE) else FIELDS_OF_PEOPLE
+    return EventType(code, meaning, frozenset(fields.split()) | common, actors, text, kept, ocsf_class_of(code))
 
 
 CATALOGUE: dict[str, EventType] = {

@@ -7,7 +7,7 @@ import sys
 from itertools import groupby
 
 from backups.ledger.catalogue import CATALOGUE
-from backups.ledger.event_types import EventType, Retention
+from backups.ledger.event_types import FIELDS_OF_PEOPLE, EventType, Retention
 from backups.ledger.fields import FIELDS, kind_words
 
 RETENTION = {
@@ -25,6 +25,9 @@ that is not here cannot be written. This page is written by
 itself), `anonymous`. “Words” says whether a person's own words may accompany it; the event holds their salted hash.
 The OCSF class is the one under which the event is exported. Nothing is disposed of yet; “kept” is how long it must be
 kept at least.
+
+Each event that a person or a program can cause may also carry `scan_overridden`: the kinds of personal data that the
+portal thought it saw in what was typed, where the writer said that it is none.
 """
 
 
@@ -48,7 +51,7 @@ def _row(declared: EventType) -> str:
     cells = (
         f"`{declared.code}`",
         declared.meaning,
-        ", ".join(sorted(declared.fields)) or "none",
+        ", ".join(sorted(declared.fields - FIELDS_OF_PEOPLE)) or "none",
         ", ".join(sorted(kind.value for kind in declared.actors)),
         "yes" if declared.text else "no",
         RETENTION[declared.retention],

@@ -14,6 +14,10 @@ PORTAL = frozenset({ActorKind.SYSTEM})
 ANYBODY = PEOPLE | PORTAL
 EVEN_STRANGERS = frozenset(ActorKind)
 
+#: What each event that a person can cause may carry: the kinds of personal data that the portal thought it saw in what
+#: was typed, and of which the writer said that they are none.
+FIELDS_OF_PEOPLE = frozenset({"scan_overridden"})
+
 
 class Retention(StrEnum):
     DECISION = "decision"

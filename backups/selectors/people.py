@@ -70,6 +70,11 @@ def actor_of(user: User | AnonymousUser, request: HttpRequest | None = None) -> 
     return cached
 
 
+def act_as(request: HttpRequest, actor: Actor) -> None:
+    """From here on `actor_of` says this of the request: for what is only known when its fields were read."""
+    setattr(request, _CACHED, actor)
+
+
 def client_address(request: HttpRequest) -> str:
     """The caller's address. Proxies of ours that append to X-Forwarded-For are counted from the right.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from backups.ledger.catalogue import CATALOGUE
 from backups.ledger.catalogue_page import RETENTION
-from backups.ledger.event_types import EventType
+from backups.ledger.event_types import FIELDS_OF_PEOPLE, EventType
 from backups.ledger.fields import kind_words
 
 
@@ -31,7 +31,7 @@ def catalogue_entries(*, family: str) -> list[CatalogueEntry]:
     return [
         CatalogueEntry(
             declared=declared,
-            fields=tuple((name, kind_words(name)) for name in sorted(declared.fields)),
+            fields=tuple((name, kind_words(name)) for name in sorted(declared.fields - FIELDS_OF_PEOPLE)),
             actors=tuple(sorted(kind.value for kind in declared.actors)),
             kept=RETENTION[declared.retention],
         )

@@ -49,7 +49,7 @@ def record_event(
     if not connection.in_atomic_block:
         raise NotInTransaction(f"{type} was not recorded: open the transaction of the change first.")
     now = database_now()
-    sealed = seal_text(text) if text else None
+    sealed = seal_text(text, confirmed=actor.may_write) if text else None
     event_id = uuid7(now)
     body = record_bytes(
         Happening(
@@ -61,7 +61,7 @@ def record_event(
             target=target,
             outcome=outcome,
             world=_world(target, sandbox),
-            details=details or {},
+            details={**(details or {}), "scan_overridden": sorted(actor.scan_overridden) or None},
             reason_code=reason_code,
             ticket=ticket,
             text_commitment=sealed.commitment if sealed else "",

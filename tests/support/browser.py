@@ -91,7 +91,8 @@ def watch(page: Page, problems: list[str]) -> None:
     """Collects what the browser's console and network say is wrong; a violated policy is an error of the console."""
 
     def on_console(message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # A form that is shown again with what is wrong in it has a status that the console repeats.
+        if message.type == "error" and "422 (Unprocessable Entity)" not in message.text:
             problems.append(f"{page.url}: {message.text}")
 
     def on_failed(request: Request) -> None:
