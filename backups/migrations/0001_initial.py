@@ -10,7 +10,6 @@ import backups.domain.notification.routing
 import backups.domain.notification.subject
 import backups.domain.restore
 import backups.domain.safety_copy
-import backups.models.event_columns
 import backups.models.look
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
@@ -102,24 +101,24 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
                 ('body', models.TextField(editable=False, help_text='The canonical bytes (UTF-8): what is hashed, signed and exported')),
                 ('actor_name', models.TextField(blank=True, editable=False)),
-                ('type', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('type'), output_field=models.TextField())),
-                ('recorded_at', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventTime('rec'), output_field=models.DateTimeField())),
-                ('occurred_at', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventTime('time'), output_field=models.DateTimeField())),
-                ('actor_ref', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('actor,id'), output_field=models.TextField())),
-                ('actor_kind', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('actor,kind'), output_field=models.TextField())),
-                ('target_kind', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('target,kind'), output_field=models.TextField())),
-                ('target_id', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('target,id'), output_field=models.TextField())),
-                ('project', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('target,proj'), output_field=models.TextField())),
-                ('branch', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('target,branch'), output_field=models.TextField())),
-                ('environment', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('target,env'), output_field=models.TextField())),
-                ('outcome', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('out,s'), output_field=models.TextField())),
-                ('world', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('env'), output_field=models.TextField())),
-                ('correlation', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('corr,wf'), output_field=models.TextField())),
-                ('web_request', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('src,req'), output_field=models.TextField())),
-                ('text_commitment', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventText('reason,text_commit'), output_field=models.TextField())),
-                ('members', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventJson(), output_field=models.JSONField())),
-                ('family', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventFamily(), output_field=models.TextField())),
-                ('roles', models.GeneratedField(db_persist=True, expression=backups.models.event_columns.EventRoles(), output_field=django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None))),
+                ('type', models.TextField(editable=False)),
+                ('recorded_at', models.DateTimeField(editable=False)),
+                ('occurred_at', models.DateTimeField(editable=False)),
+                ('actor_ref', models.TextField(editable=False)),
+                ('actor_kind', models.TextField(editable=False)),
+                ('target_kind', models.TextField(editable=False)),
+                ('target_id', models.TextField(editable=False)),
+                ('project', models.TextField(editable=False)),
+                ('branch', models.TextField(editable=False)),
+                ('environment', models.TextField(editable=False)),
+                ('outcome', models.TextField(editable=False)),
+                ('world', models.TextField(editable=False)),
+                ('correlation', models.TextField(editable=False)),
+                ('web_request', models.TextField(editable=False)),
+                ('text_commitment', models.TextField(editable=False)),
+                ('members', models.JSONField(editable=False)),
+                ('family', models.TextField(editable=False)),
+                ('roles', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), editable=False, size=None)),
             ],
             options={
                 'verbose_name': 'ledger event',

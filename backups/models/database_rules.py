@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backups.models import drill_rules, log_review_rules
+from backups.models import drill_rules, event_columns, log_review_rules
 
 # Rows of these tables are written once.
 APPEND_ONLY = (
@@ -142,8 +142,8 @@ CREATE TRIGGER event_is_of_now AFTER INSERT ON backups_ledgerevent
 
 _EVENT_SHAPE = f"""
 ALTER TABLE backups_ledgerevent
-    ADD CONSTRAINT event_id_is_in_its_bytes CHECK (body::jsonb ->> 'id' = id::text),
-    ADD CONSTRAINT event_has_a_known_form CHECK (body::jsonb ->> 'v' = 'ccops.audit/1'),
+    ADD CONSTRAINT event_id_is_in_its_bytes CHECK (coalesce(members ->> 'id' = id::text, false)),
+    ADD CONSTRAINT event_has_a_known_form CHECK (coalesce(members ->> 'v' = 'ccops.audit/1', false)),
     ADD CONSTRAINT event_fits_one_entry CHECK (octet_length(body) <= {MAX_EVENT_BYTES}),
     ADD CONSTRAINT event_says_what_who_and_how CHECK (
         type <> '' AND actor_ref <> '' AND actor_kind <> '' AND target_kind <> '' AND outcome <> '' AND world <> ''
@@ -265,7 +265,8 @@ CREATE TRIGGER wake_sealer AFTER INSERT ON backups_ledgerevent
 
 def statements() -> Iterator[str]:
     """Everything, in an order in which it can be run on the tables of the first migration."""
-    yield from (_REFUSE_CHANGE, _SET_ONCE, _ERASE_ONLY, _PRESENT_TIME, _EVENT_SHAPE)
+    yield from (_REFUSE_CHANGE, _SET_ONCE, _ERASE_ONLY, event_columns.EVENT_COLUMNS, _PRESENT_TIME)
+    yield _EVENT_SHAPE
     for table in APPEND_ONLY:
         yield append_only(table)
     for table, columns in SET_ONCE.items():
@@ -289,6 +290,7 @@ def guards() -> Iterator[tuple[str, str]]:
     yield ("auth_group", "role_history_renamed")
     yield ("backups_drillsignoff", "sign_off_by_another")
     yield from (("backups_correctiveaction", "action_done_is_done"), ("backups_correctiveaction", "never_removed"))
+    yield from event_columns.GUARDS
     yield from drill_rules.GUARDS
     yield from log_review_rules.GUARDS
 

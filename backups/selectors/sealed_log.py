@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from backups.models.event_columns import CONTRADICTIONS
 from backups.models.ledger import FreeText, LedgerEvent
 from backups.models.sealing import AnchorReceipt, LedgerCheckpoint, LedgerLeaf
 
@@ -69,6 +70,13 @@ def written_texts() -> Iterator[FreeText]:
 def count_of_missing_texts() -> int:
     """Events that commit to words of which not even an erased row is left."""
     return LedgerEvent.objects.exclude(text_commitment="").filter(free_text__isnull=True).count()
+
+
+def contradicting_events(*, limit: int) -> list[UUID]:
+    """Events of which a searchable column says something else than the exact bytes."""
+    with connection.cursor() as cursor:
+        cursor.execute(CONTRADICTIONS, [limit])
+        return [event_id for (event_id,) in cursor.fetchall()]
 
 
 def unsealed_count(*, before: dt.datetime) -> int:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -68,7 +69,7 @@ def record_event(
             correlation=correlation,
         )
     )
-    event = LedgerEvent.objects.create(id=event_id, body=body.decode("utf-8"), actor_name=actor.name)
+    event = _inserted(event_id, body.decode("utf-8"), actor.name)
     if sealed:
         FreeText.objects.create(event=event, salt=sealed.salt, text=sealed.text)
     return event
@@ -113,6 +114,16 @@ def event_sha256(event: LedgerEvent) -> str:
 def words_match(event: LedgerEvent, words: FreeText) -> bool:
     """Whether the stored text is the one that the event committed to; False also for an erased one."""
     return not words.erased_at and text_matches(text=words.text, salt=words.salt, commitment=event.text_commitment)
+
+
+_INSERT = "INSERT INTO backups_ledgerevent (id, body, actor_name) VALUES (%s, %s, %s)"
+
+
+def _inserted(event_id: UUID, body: str, actor_name: str) -> LedgerEvent:
+    """The other columns are the database's to fill; they are read when somebody asks for them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [event_id, body, actor_name])
+    return LedgerEvent.from_db(connection.alias, ("id", "body", "actor_name"), (event_id, body, actor_name))
 
 
 def _recordable(target: Target) -> Target:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 from psycopg import errors
 
 from backups.domain.ledger import Target
+from backups.ledger.identifiers import utc_text
 from backups.models import FreeText, LedgerEvent, RoleMembership
 from backups.models.database_rules import APPEND_ONLY, ERASABLE, SEALER_WRITTEN, SET_ONCE, guards
 from backups.selectors.clock import database_now
@@ -19,6 +21,7 @@ from backups.services.ledger import record_event
 from tests.factories import person
 from tests.support.database import SEALER, WEB, OwnDatabase
 
+NEW_ID = "01a202e9-0117-7d0e-ad18-95853c4aff61"
 REQUEST = Target(kind="restore_request", id="R-0007")
 CHANGES = {
     "UPDATE": "UPDATE backups_ledgerevent SET actor_name = 'somebody else'",
@@ -222,7 +225,7 @@ def test_it_is_found_when_one_role_does_everything(own_database):
 
 
 def insert(event: LedgerEvent, **changed: str) -> None:
-    row = {"id": "01a202e9-0117-7d0e-ad18-95853c4aff61", "actor_name": "forged"}
+    row = {"id": NEW_ID, "actor_name": "forged"}
     row["body"] = event.body.replace(str(event.pk), row["id"])
     for text, other in changed.items():
         if text != "id":
@@ -237,6 +240,7 @@ def insert(event: LedgerEvent, **changed: str) -> None:
     ("changed", "constraint"),
     [
         ({"id": "01a202e9-0117-7d0e-ad18-000000000000"}, "event_id_is_in_its_bytes"),
+        ({"gone": '"id":"=>"di":"'}, "event_id_is_in_its_bytes"),
         ({"form": "ccops.audit/1=>ccops.audit/0"}, "event_has_a_known_form"),
         ({"type": "request.commented=>"}, "event_says_what_who_and_how"),
     ],
@@ -252,9 +256,33 @@ def test_an_event_cannot_be_dated_back(event):
         insert(event, rec=f'{year}=>"rec":"2020')
 
 
-def test_a_searchable_column_cannot_be_written_apart_from_the_bytes(event):
-    with pytest.raises(ProgrammingError, match="non-DEFAULT value"):
-        run("INSERT INTO backups_ledgerevent (id, body, actor_name, type) VALUES (gen_random_uuid(), '{}', '', 'x')")
+@pytest.mark.parametrize("before", ["", "SET session_replication_role = replica; "], ids=["plain", "as a replica"])
+def test_a_searchable_column_cannot_be_written_apart_from_the_bytes(event, superuser, before):
+    """Whatever the INSERT says, by whomever: the trigger fills every column from the bytes."""
+    body = event.body.replace(str(event.pk), NEW_ID)
+    if before:
+        superuser.execute(before.encode())
+    superuser.execute(
+        "INSERT INTO backups_ledgerevent (id, body, actor_name, type, outcome, recorded_at, roles, members) "
+        "VALUES (%s, %s, '', 'access.login', 'denied', '2020-01-01', '{manager}', '{}')",
+        [NEW_ID, body],
+    )
+    stored, like = LedgerEvent.objects.get(pk=NEW_ID), LedgerEvent.objects.get(pk=event.pk)
+    for column in ("type", "outcome", "recorded_at", "roles"):
+        assert getattr(stored, column) == getattr(like, column)
+    assert stored.members == json.loads(body)
+
+
+@pytest.mark.parametrize("moment", ["now", "infinity", "2026-11-26 10:00:00.000000", "2026-11-26T10:00:00.000000+0"])
+def test_a_time_that_is_not_written_as_the_ledger_writes_it_is_refused(event, moment):
+    with pytest.raises(IntegrityError, match="in UTC with microseconds"):
+        insert(event, rec=f'"rec":"{utc_text(event.recorded_at)}=>"rec":"{moment}')
+
+
+def test_a_table_of_the_session_is_not_taken_for_a_type_of_the_server(event):
+    run("CREATE TEMPORARY TABLE jsonb (type text); CREATE TEMPORARY TABLE timestamptz (type text)")
+    insert(event)
+    assert LedgerEvent.objects.get(pk=NEW_ID).type == "request.commented"
 
 
 # --- Words -----------------------------------------------------------------------------------------------------

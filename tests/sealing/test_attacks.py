@@ -72,8 +72,13 @@ def change_as_a_replica(portal: SealedPortal) -> None:
 
 
 def change_a_byte(portal: SealedPortal) -> None:
+    """And the columns with it, so that nothing but the hash can show it."""
     portal.as_superuser(
-        ("UPDATE backups_ledgerevent SET body = replace(body, 'R-0007', 'R-0008') WHERE id = %s", at(4))
+        (
+            "UPDATE backups_ledgerevent SET body = replace(body, 'R-0007', 'R-0008'), target_id = 'R-0008', "
+            "members = jsonb_set(members, '{target,id}', '\"R-0008\"') WHERE id = %s",
+            at(4),
+        )
     )
 
 
@@ -244,6 +249,10 @@ def change_the_name_beside_an_event(portal: SealedPortal) -> None:
     portal.as_superuser("UPDATE backups_ledgerevent SET actor_name = 'carol'")
 
 
+def change_what_a_column_shows(portal: SealedPortal) -> None:
+    portal.as_superuser(("UPDATE backups_ledgerevent SET outcome = 'denied' WHERE id = %s", at(4)))
+
+
 def insert(portal: SealedPortal, *, like: UUID, recorded_at: dt.datetime | None = None) -> LedgerEvent:
     """Past the triggers; the bytes are those of another event with another id, and another time if it is given."""
     model = LedgerEvent.objects.get(pk=like)
@@ -325,6 +334,7 @@ CASES = [
     ),
     Case("change what a person wrote", change_the_words, S, S),
     Case("delete what a person wrote", delete_the_words, S, S),
+    Case("change a column that pages show, and not the bytes, triggers off", change_what_a_column_shows, S, S),
     Case(
         "change the name shown beside an event", change_the_name_beside_an_event, N, N,
         "the name is for reading; the person's id is in the bytes, and a bundle holds only that",
