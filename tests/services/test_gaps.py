@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 
 from backups.domain.period import Period
+from backups.ledger.record import FORMAT
 from backups.selectors.audit.gaps import observation
 from tests.support.database import OwnDatabase
 
@@ -18,14 +19,14 @@ DAY = Period(BEGIN.date(), BEGIN.date())
 
 
 def _beats(database: OwnDatabase, minutes: Iterable[int]) -> None:
-    """Heartbeats of the past. The database takes none from anybody, so its owner's guards are lifted first."""
+    """Heartbeats of the past. The database takes none from anybody, so its owner's guard is lifted first."""
     with psycopg.connect(database.superuser_url, autocommit=True) as owner:
-        owner.execute("ALTER TABLE backups_ledgerevent DISABLE TRIGGER USER")
+        owner.execute("ALTER TABLE backups_ledgerevent DISABLE TRIGGER event_is_of_now")
         for minute in minutes:
             event_id, at = str(uuid4()), f"{BEGIN + dt.timedelta(minutes=minute):%Y-%m-%dT%H:%M:%S.%fZ}"
             body = {"actor": {"id": "system:portal", "kind": "system"}, "env": "portal", "id": event_id}
             body |= {"out": {"s": "success"}, "rec": at, "time": at, "type": "system.heartbeat"}
-            body |= {"target": {"id": "portal", "kind": "portal"}}
+            body |= {"target": {"id": "portal", "kind": "portal"}, "v": FORMAT}
             owner.execute(
                 "INSERT INTO backups_ledgerevent (id, actor_name, body) VALUES (%s, 'portal', %s)",
                 [event_id, json.dumps(body)],

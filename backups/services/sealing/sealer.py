@@ -10,8 +10,6 @@ import datetime as dt
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
-from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Max
@@ -19,7 +17,6 @@ from django.db.models import Max
 from backups.ledger.verifier.merkle import EMPTY_ROOT, CompactRange, leaf_hash
 from backups.ledger.verifier.notes import Checkpoint, NoteRefused, trusted_checkpoint
 from backups.models.database_rules import SEALED_AT_ONCE
-from backups.models.ledger import LedgerEvent
 from backups.models.sealing import LedgerCheckpoint, LedgerLeaf, LedgerNode
 from backups.selectors.clock import database_now
 from backups.services.execution.crash_points import crash_point
@@ -27,6 +24,7 @@ from backups.services.sealing.anchors import Anchor
 from backups.services.sealing.errors import AnchorFailed, SealRefused
 from backups.services.sealing.keys import KeyRing
 from backups.services.sealing.memory import Memory
+from backups.services.sealing.unsealed import UnsealedEvent, insert_leaves, unsealed_events
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +35,6 @@ BATCH = 4096
 _LATE_SECONDS = 120
 _LOCK = 5_802_105
 _CHUNK = 20_000
-
-
-class _Event(NamedTuple):
-    id: UUID
-    body: str
-    type: str
-    recorded_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,7 @@ class Sealer:
     _tree: CompactRange = field(default_factory=CompactRange)
     _known_from: dt.datetime | None = None
     """Every event recorded well before then has its leaf, unless it came later than any can."""
-    _reached: dt.datetime | None = None
+    _reached: str | None = None
     """While a backlog is sealed: how far its rounds have come, so that none begins at the first event again."""
     _backlog_from: dt.datetime | None = None
 
@@ -107,7 +98,9 @@ class Sealer:
         crash_point("seal_before_memory")
         return self._remember(tree, note, events, began)
 
-    def _remember(self, tree: CompactRange, note: str | None, events: Sequence[_Event], began: dt.datetime) -> Round:
+    def _remember(
+        self, tree: CompactRange, note: str | None, events: Sequence[UnsealedEvent], began: dt.datetime
+    ) -> Round:
         more = len(events) == BATCH
         if note is None and tree.size != self._tree.size:
             note = LedgerCheckpoint.objects.get(pk=tree.size).note  # another sealer's, which has been checked
@@ -119,7 +112,7 @@ class Sealer:
         urgent = any(event.type in SEALED_AT_ONCE for event in events)
         return Round(sealed=len(events), size=tree.size, urgent=urgent, more=more)
 
-    def _note_reach(self, events: Sequence[_Event], began: dt.datetime, *, more: bool) -> None:
+    def _note_reach(self, events: Sequence[UnsealedEvent], began: dt.datetime, *, more: bool) -> None:
         self._backlog_from = self._backlog_from or began
         if more:
             self._reached = events[-1].recorded_at
@@ -157,16 +150,13 @@ class Sealer:
                 f"The newest checkpoint in the database was not signed by this log's key: {refused} Nothing is signed.",
             ) from None
 
-    def _unsealed(self, *, full: bool) -> list[_Event]:
-        events = LedgerEvent.objects.filter(leaf__isnull=True)
-        if self._reached is not None:
-            events = events.filter(recorded_at__gte=self._reached)
-        elif self._known_from is not None and not full:
-            events = events.filter(recorded_at__gt=self._known_from - dt.timedelta(seconds=_LATE_SECONDS))
-        rows = events.order_by("recorded_at", "id").values_list("id", "body", "type", "recorded_at")[:BATCH]
-        return [_Event(*row) for row in rows]
+    def _unsealed(self, *, full: bool) -> list[UnsealedEvent]:
+        since: dt.datetime | str | None = self._reached
+        if since is None and self._known_from is not None and not full:
+            since = self._known_from - dt.timedelta(seconds=_LATE_SECONDS)
+        return unsealed_events(since=since, limit=BATCH)
 
-    def _append(self, tree: CompactRange, events: Sequence[_Event]) -> str:
+    def _append(self, tree: CompactRange, events: Sequence[UnsealedEvent]) -> str:
         first, nodes = tree.size, []
 
         def completed(level: int, position: int, node: bytes) -> None:
@@ -176,23 +166,12 @@ class Sealer:
         hashes = [leaf_hash(event.body.encode("utf-8")) for event in events]
         for each in hashes:
             tree.append(each, completed)
-        _insert_leaves(first, [event.id for event in events], hashes)
+        insert_leaves(first, [event.id for event in events], hashes)
         LedgerNode.objects.bulk_create(nodes)
         crash_point("seal_before_checkpoint")
         note = self.keys.current().checkpoint(size=tree.size, root=tree.root())
         LedgerCheckpoint.objects.create(size=tree.size, root=tree.root(), note=note)
         return note
-
-
-def _insert_leaves(first: int, ids: list[UUID], hashes: list[bytes]) -> None:
-    """One statement for all of them: a backlog is sealed several times as fast as row by row."""
-    places = list(range(first, first + len(ids)))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO backups_ledgerleaf (index, event_id, hash) "
-            "SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::bytea[])",
-            [places, ids, hashes],
-        )
 
 
 def newest_note() -> Checkpoint | None:
