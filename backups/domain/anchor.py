@@ -6,6 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Protocol
 
+#: The names of time-stamp authorities as anchors begin with this.
+TIME_STAMPS = "rfc3161:"
+
 #: A daily anchor that is so much behind its time is a finding.
 _DAILY_SPARE = dt.timedelta(hours=2)
 

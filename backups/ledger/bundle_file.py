@@ -17,6 +17,22 @@ from backups.ledger.identifiers import utc_text
 from backups.ledger.one_file import FILE_NAME, one_file
 from backups.ledger.verifier.bundle import BUNDLE_FORMAT
 
+_README = f"""A bundle of the CareCircle Ops ledger. Nothing in it can vouch for it: use your own keys and checkpoints.
+
+The events, their order, their signatures, and the words that belong to them (Python 3.9 or later, nothing else):
+
+    python3 {FILE_NAME} THIS-BUNDLE.zip --vkeys YOUR-KEYS.txt --anchors YOUR-CHECKPOINTS
+
+The time stamps of authorities (RFC 3161), if there are any: unpack the bundle, take the authority's root certificate
+from the authority itself, and run, for each NAME of anchors/timestamps/:
+
+    openssl ts -verify -data NAME.checkpoint -in NAME.checkpoint.tsr -CAfile AUTHORITY-ROOT.pem
+    openssl ts -reply -in NAME.checkpoint.tsr -text
+
+The first must say "Verification: OK". The second shows the time at which the authority saw the checkpoint: the events
+under it existed then, as they are.
+"""
+
 
 @dataclass(slots=True)
 class BundleWriter:
@@ -56,6 +72,17 @@ class BundleWriter:
         """What anchors have taken, for reference: a verifier believes the auditor's own copies and none of these."""
         return self.add_lines("anchors/receipts.jsonl", (_json(row) for row in rows))
 
+    def add_time_stamp(self, *, size: int, authority: str, note: str, token: bytes) -> None:
+        """An authority's answer (RFC 3161), and under the same name the exact bytes that it is of."""
+        host = "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in authority)
+        name = f"anchors/timestamps/{size:012d}-{host}.checkpoint"
+        self._add_whole(name, note.encode("utf-8"))
+        self._add_whole(f"{name}.tsr", token)
+
+    def _add_whole(self, name: str, content: bytes) -> None:
+        self.archive.writestr(name, content)
+        self.hashes[name] = hashlib.sha256(content).hexdigest()
+
     def add_proof(self, event_id: str, text: str) -> None:
         self.add_lines(f"proofs/{event_id}.tlog-proof", text[:-1].encode("utf-8").split(b"\n"))
 
@@ -66,6 +93,7 @@ class BundleWriter:
 
         `more`: what else the manifest says, for who reads it; the verifier does not.
         """
+        self._add_whole("README.txt", _README.encode("utf-8"))
         self.add_lines(FILE_NAME, one_file()[:-1].encode("utf-8").split(b"\n"))
         manifest = dict(more or {}) | {
             "format": BUNDLE_FORMAT,

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
+from backups.domain.anchor import TIME_STAMPS
 from backups.models.event_columns import CONTRADICTIONS
 from backups.models.ledger import FreeText, LedgerEvent
 from backups.models.sealing import AnchorReceipt, LedgerCheckpoint, LedgerLeaf
@@ -51,8 +53,14 @@ def checkpoints() -> Iterator[LedgerCheckpoint]:
 
 def anchor_receipts(*, until: int) -> Iterator[AnchorReceipt]:
     """Of checkpoints up to this size, the smallest first."""
-    receipts = AnchorReceipt.objects.filter(checkpoint_id__lte=until).order_by("checkpoint_id", "pk")
+    receipts = AnchorReceipt.objects.filter(checkpoint_id__lte=until).defer("evidence").order_by("checkpoint_id", "pk")
     return receipts.iterator(chunk_size=_CHUNK)
+
+
+def time_stamps(*, sizes: Sequence[int] | None = None) -> QuerySet[AnchorReceipt]:
+    """Receipts with a time stamp, each with its checkpoint, the smallest first; of these checkpoints or of all."""
+    receipts = AnchorReceipt.objects.filter(anchor__startswith=TIME_STAMPS).select_related("checkpoint")
+    return (receipts if sizes is None else receipts.filter(checkpoint_id__in=sizes)).order_by("checkpoint_id", "pk")
 
 
 def texts_of(event_ids: Sequence[UUID]) -> Iterator[FreeText]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
+from backups.domain.people import SYSTEM
+from backups.ledger.verifier.command import main
+from backups.ledger.verifier.log import ALTERED, CANNOT_TELL, VERIFIED
 from backups.models import AnchorReceipt, LedgerCheckpoint
 from backups.selectors.clock import database_now
 from backups.services.sealing.anchors import Anchor
+from backups.services.sealing.bundle import export_bundle
 from backups.services.sealing.configured import configured_anchors
 from backups.services.sealing.errors import AnchorFailed
 from backups.services.sealing.loop import SealerLoop, have_it_kept
@@ -20,6 +27,7 @@ from backups.services.sealing.timestamp import configured_roots, time_in_token
 from tests.services.notification import receivers
 from tests.services.notification.receivers import Receiver, answer
 from tests.support.authority import OPENSSL, Authority, new_authority, serving
+from tests.support.exports import altered
 from tests.support.sealing import SealedPortal, comment
 
 
@@ -149,3 +157,111 @@ def test_an_authority_that_is_away_has_a_rest_and_holds_nothing_up(
                 loop.work()
         assert len(receiver.posts) == 1
     assert AnchorReceipt.objects.get().gates
+
+
+# --- Looked at again -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stamped(portal: SealedPortal, authority: Authority, settings: Any) -> Authority:
+    """Two checkpoints with a time stamp each."""
+    with serving(authority):
+        settings.LEDGER_TSA_SECONDS = 0.001
+        anchor = time_stamps(settings, authority)
+        for _ in range(2):
+            comment()
+            portal.seal()
+            assert hand_over(portal, anchor) == ""
+    assert AnchorReceipt.objects.filter(anchor=anchor.name).count() == 2
+    (portal.directory / "keys.txt").write_text(portal.signer.verifier_key.text())
+    return authority
+
+
+def verify_ledger(portal: SealedPortal, *options: object) -> tuple[int, str]:
+    out, words = io.StringIO(), [str(each) for each in options]
+    keys = str(portal.directory / "keys.txt")
+    with pytest.raises(SystemExit) as ended:
+        call_command("verify_ledger", "--vkeys", keys, *words, stdout=out)
+    return int(str(ended.value.code)), out.getvalue()
+
+
+def bundle(portal: SealedPortal, name: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    export_bundle(portal.directory / name, actor=SYSTEM)
+    kept = str(portal.anchor.path)
+    keys = str(portal.directory / "keys.txt")
+    status = main([str(portal.directory / name), "--vkeys", keys, "--anchors", kept])
+    return status, capsys.readouterr().out
+
+
+def test_time_stamps_are_looked_at_again_and_lie_in_the_bundle(
+    portal: SealedPortal, stamped: Authority, capsys: pytest.CaptureFixture[str]
+):
+    status, said = verify_ledger(portal)
+    assert (status, "Time stamps: 2 hold, the first of 20" in said) == (VERIFIED, True)
+    status, said = bundle(portal, "b.zip", capsys)
+    assert (status, "2 time stamps of authorities were not checked" in said) == (VERIFIED, True)
+    unpacked = portal.directory / "unpacked"
+    with zipfile.ZipFile(portal.directory / "b.zip") as archive:
+        archive.extractall(unpacked)
+    command = next(line for line in (unpacked / "README.txt").read_text().splitlines() if "ts -verify" in line)
+    for tokens in sorted(unpacked.glob("anchors/timestamps/*.tsr")):
+        words = command.replace("NAME", str(tokens.with_suffix("").with_suffix(""))).split()
+        words = [OPENSSL or "openssl", *words[1:-1], str(stamped.roots)]
+        checked = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert "Verification: OK" in checked.stdout, checked.stderr
+    assert len(list(unpacked.glob("anchors/timestamps/*"))) == 4
+
+
+PUT_TOKEN = "UPDATE backups_anchorreceipt SET evidence = %s WHERE checkpoint_id = %s AND evidence <> ''"
+PUT_TIME = "UPDATE backups_anchorreceipt SET reference = %s WHERE checkpoint_id = %s AND evidence <> ''"
+
+
+def test_a_time_stamp_of_another_checkpoint_is_told(
+    portal: SealedPortal, stamped: Authority, capsys: pytest.CaptureFixture[str]
+):
+    newest = AnchorReceipt.objects.exclude(evidence=b"").latest("checkpoint_id")
+    portal.as_superuser((PUT_TOKEN, bytes(newest.evidence), 1), (PUT_TIME, newest.reference, 1))
+    status, said = verify_ledger(portal)
+    assert (status, "The time stamp of the checkpoint of 1 events" in said) == (ALTERED, True)
+    assert "Time stamps: 1 hold" in said
+    status, said = bundle(portal, "b.zip", capsys)
+    assert (status, "000000000001-127.0.0.1.checkpoint.tsr is not of its checkpoint" in said) == (ALTERED, True)
+
+
+def test_an_altered_time_stamp_is_told(portal: SealedPortal, stamped: Authority):
+    token = bytearray(AnchorReceipt.objects.exclude(evidence=b"").get(checkpoint_id=1).evidence)
+    token[-3] ^= 1  # in the signature, which ends the answer
+    portal.as_superuser((PUT_TOKEN, bytes(token), 1))
+    assert verify_ledger(portal)[0] == ALTERED
+    portal.as_superuser((PUT_TOKEN, b"gone", 1))
+    status, said = verify_ledger(portal)
+    assert (status, "does not hold" in said) == (ALTERED, True)
+
+
+def test_a_time_stamp_that_its_row_dates_back_is_told(portal: SealedPortal, stamped: Authority):
+    portal.as_superuser((PUT_TIME, "2020-01-01T00:00:00Z", 2))
+    status, said = verify_ledger(portal)
+    assert (status, "and its row says 2020-01-01T00:00:00Z" in said) == (ALTERED, True)
+
+
+def test_without_the_authoritys_certificate_nothing_is_claimed(
+    portal: SealedPortal, stamped: Authority, tmp_path: Path, settings: Any
+):
+    other = new_authority(tmp_path / "other")
+    status, said = verify_ledger(portal, "--tsa-roots", other.roots)
+    assert (status, "leads to none of the certificates" in said) == (CANNOT_TELL, True)
+    assert verify_ledger(portal, "--tsa-roots", tmp_path / "nowhere.pem")[0] == CANNOT_TELL
+    settings.LEDGER_TSA_ROOTS = ""
+    status, said = verify_ledger(portal)
+    assert (status, "Time stamps: 2 were not checked" in said) == (VERIFIED, True)
+
+
+def test_a_bundle_with_a_time_stamp_of_something_else_is_told(
+    portal: SealedPortal, stamped: Authority, capsys: pytest.CaptureFixture[str]
+):
+    bundle(portal, "b.zip", capsys)
+    name = "anchors/timestamps/000000000001-127.0.0.1.checkpoint"
+    other = portal.signer.checkpoint(size=1, root=b"x" * 32).encode()
+    changed = altered(portal.directory / "b.zip", name, LedgerCheckpoint.objects.get(size=1).note.encode(), other)
+    assert main([str(changed), "--vkeys", str(portal.directory / "keys.txt")]) == ALTERED
+    assert "is none of this bundle" in capsys.readouterr().out

@@ -7,6 +7,8 @@ texts.jsonl         {"event", "salt", "text"}: what people wrote
 checkpoints.jsonl   {"note", "at"}, the smallest first
 proofs/ID.tlog-proof   in a selection: that the event stands in the tree
 anchors/            copies of what was anchored; never believed, the auditor's own count
+anchors/timestamps/NAME.checkpoint, NAME.checkpoint.tsr   time stamps of authorities, each with what it is of
+README.txt          how to check all of it
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from backups.ledger.verifier.notes import (
     parse_checkpoint,
     trusted_checkpoint,
 )
+from backups.ledger.verifier.timestamps import TIME_STAMP, check_time_stamps
 
 BUNDLE_FORMAT = "ccops.bundle/1"
 _FILES = ("events.jsonl", "leaves.txt", "texts.jsonl", "checkpoints.jsonl")
@@ -67,6 +70,11 @@ class Bundle:
 
     def text(self, name: str) -> str:
         return b"\n".join(self.lines(name)).decode("utf-8", "replace") + "\n"
+
+    def data(self, name: str) -> bytes:
+        """The beginning of a small file."""
+        with self._open(name) as file:
+            return file.read(_LONGEST_LINE_BYTES)
 
     def sha256(self, name: str) -> str:
         digest = hashlib.sha256()
@@ -112,7 +120,22 @@ def verify_bundle(
         _check_selection(bundle, report, keys, anchors, commitments)
     if report.entries and "texts.jsonl" in bundle.names():
         commitments.check(bundle.lines("texts.jsonl"), report)
+    _check_time_stamps(bundle, report)
     return report
+
+
+def _check_time_stamps(bundle: Bundle, report: Report) -> None:
+    if not any(name.endswith(TIME_STAMP) for name in bundle.names()):
+        return
+    signed = bundle.lines("checkpoints.jsonl") if "checkpoints.jsonl" in bundle.names() else iter(())
+    check_time_stamps(bundle.names(), bundle.data, {_note_in(line) for line in signed}, report)
+
+
+def _note_in(line: bytes) -> str:
+    try:
+        return str(json.loads(line)["note"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def check_anchors(anchors: Sequence[Anchor], report: Report) -> None:

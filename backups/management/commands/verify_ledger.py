@@ -26,7 +26,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--vkeys", type=Path, help="Your own list of public keys (default: the sealer's)")
         parser.add_argument(
-            "--anchors", type=Path, action="append", help="A directory of checkpoints (default: those in the settings)"
+            "--anchors",
+            type=Path,
+            action="append",
+            help="A directory of checkpoints, or a saved digest (default: the directories in the settings)",
+        )
+        parser.add_argument(
+            "--tsa-roots", type=Path, help="PEM file that time stamps must lead to (default: LEDGER_TSA_ROOTS)"
         )
         parser.add_argument("--strict", action="store_true", help="Check the canonical form of every event too")
 
@@ -43,6 +49,7 @@ class Command(BaseCommand):
             keys=keys,
             anchor_directories=directories,
             strict=options["strict"],
+            tsa_roots=options["tsa_roots"] or (Path(settings.LEDGER_TSA_ROOTS) if settings.LEDGER_TSA_ROOTS else None),
             actor=command_actor("verify_ledger", operator=getpass.getuser()),
         )
         for line in report.lines():

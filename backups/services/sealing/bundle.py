@@ -9,7 +9,9 @@ from typing import IO, Protocol
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
+from backups.domain.anchor import TIME_STAMPS
 from backups.domain.export import ExportScope
 from backups.domain.people import Actor
 from backups.ledger.bundle_file import BundleWriter, bundle_writer
@@ -23,6 +25,7 @@ from backups.selectors.sealed_log import (
     checkpoints,
     sealed_entries,
     texts_of,
+    time_stamps,
     written_texts,
 )
 from backups.services.ledger import record_event
@@ -32,6 +35,8 @@ from backups.services.sealing.sealer import leaf_hashes, newest_note
 
 #: Each event of a part has a file of its own for its proof, and a zip file's index is held in memory.
 MAX_PART_EVENTS = 20_000
+#: The same holds for time stamps, which have two files each: more than a year of hourly ones.
+MAX_TIME_STAMPS = 10_000
 _PAGE = 2_000
 _SANDBOX_BYTES = b'"env":"sandbox"'
 
@@ -69,9 +74,11 @@ def write_whole(file: IO[bytes], *, counted: Counted | None = None) -> tuple[int
         signed = (row for row in checkpoints() if row.size <= newest.size)
         writer.add_checkpoints((row.note, row.signed_at) for row in signed)
         writer.add_receipts(_receipt(row) for row in anchor_receipts(until=newest.size))
+        left_out = _add_time_stamps(writer, time_stamps().filter(checkpoint_id__lte=newest.size))
         sealed_words = (words for words in written_texts() if words.event.text_commitment)
         writer.add_texts((str(words.pk), words.salt, words.text) for words in sealed_words)
-        _finish(writer, newest, whole=True, scope=ExportScope(with_sandbox=True))
+        scope = ExportScope(with_sandbox=True)
+        _finish(writer, newest, whole=True, scope=scope, time_stamps_left_out=left_out)
     return count, newest.size
 
 
@@ -91,8 +98,9 @@ def write_part(
         writer.add_checkpoints((head.note, head.signed_at) for head in proofs.heads)
         for_heads = (row for head in proofs.heads for row in head.receipts.order_by("pk"))
         writer.add_receipts(_receipt(row) for row in for_heads)
+        left_out = _add_time_stamps(writer, time_stamps(sizes=[head.size for head in proofs.heads]))
         writer.add_texts((str(words.pk), words.salt, words.text) for words in texts_of([each.id for each in chosen]))
-        _finish(writer, newest, whole=False, scope=scope)
+        _finish(writer, newest, whole=False, scope=scope, time_stamps_left_out=left_out)
     return len(chosen)
 
 
@@ -148,13 +156,32 @@ def _place(event: ExportedEvent) -> int:
     return event.place
 
 
-def _finish(writer: BundleWriter, newest: Checkpoint, *, whole: bool, scope: ExportScope) -> None:
+def _add_time_stamps(writer: BundleWriter, receipts: QuerySet[AnchorReceipt]) -> int:
+    """Adds the newest; returns how many older ones there was no room for."""
+    left_out = max(0, receipts.count() - MAX_TIME_STAMPS)
+    for receipt in receipts[left_out:].iterator(chunk_size=100):
+        writer.add_time_stamp(
+            size=receipt.checkpoint_id,
+            authority=receipt.anchor.removeprefix(TIME_STAMPS),
+            note=receipt.checkpoint.note,
+            token=bytes(receipt.evidence),
+        )
+    return left_out
+
+
+def _finish(
+    writer: BundleWriter, newest: Checkpoint, *, whole: bool, scope: ExportScope, time_stamps_left_out: int
+) -> None:
     writer.finish(
         origin=str(settings.LEDGER_ORIGIN),
         size=newest.size,
         whole=whole,
         made_at=database_now(),
-        more={"scope": scope.to_json(), "sandbox": "Events whose env is sandbox are no evidence of anything."},
+        more={
+            "scope": scope.to_json(),
+            "sandbox": "Events whose env is sandbox are no evidence of anything.",
+            "time_stamps_left_out": time_stamps_left_out,
+        },
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,11 @@ from django.conf import settings
 from rfc3161_client import (
     HashAlgorithm,
     TimestampRequestBuilder,
-    VerificationError,
     VerifierBuilder,
     decode_timestamp_response,
 )
 
-from backups.domain.anchor import Every, Rhythm
+from backups.domain.anchor import TIME_STAMPS, Every, Rhythm
 from backups.ledger.verifier.notes import Checkpoint
 from backups.services.notification.errors import NotDelivered
 from backups.services.notification.post import post
@@ -28,10 +28,10 @@ from backups.services.sealing.errors import AnchorFailed
 
 logger = logging.getLogger(__name__)
 
-#: Receipts of time-stamp authorities begin with this.
-KIND = "rfc3161:"
 _MAX_TOKEN_BYTES = 64 * 1024
 _SPARE_SECONDS = 900
+#: How OpenSSL says that a chain of certificates ends at none of the roots.
+_UNKNOWN = "certificate verify error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class TimeStampAnchor:
 
     @property
     def name(self) -> str:
-        return f"{KIND}{urlsplit(self.url).hostname or '?'}"
+        return f"{TIME_STAMPS}{urlsplit(self.url).hostname or '?'}"
 
     @property
     def rhythm(self) -> Rhythm:
@@ -64,7 +64,7 @@ class TimeStampAnchor:
         moment = time_in_token(answer, checkpoint.note, roots, nonce=request.nonce)
         for path in self.beside:
             self._keep_beside(path, checkpoint, answer, at)
-        return Taken(f"{moment:%Y-%m-%dT%H:%M:%SZ}", answer)
+        return Taken(reference_of(moment), answer)
 
     def newest(self) -> Checkpoint | None:
         """An authority keeps nothing."""
@@ -93,21 +93,40 @@ class TimeStampAnchor:
 def configured_roots() -> list[x509.Certificate]:
     """The certificates in LEDGER_TSA_ROOTS. Raises AnchorFailed."""
     try:
-        roots = x509.load_pem_x509_certificates(Path(settings.LEDGER_TSA_ROOTS).read_bytes())
+        return read_roots(Path(settings.LEDGER_TSA_ROOTS))
+    except AnchorFailed as failed:
+        raise AnchorFailed(f"No time stamp was asked for: {failed}") from None
+
+
+def read_roots(path: Path) -> list[x509.Certificate]:
+    """Raises AnchorFailed."""
+    try:
+        return list(x509.load_pem_x509_certificates(path.read_bytes()))
     except (OSError, ValueError):
         raise AnchorFailed(
-            "No time stamp was asked for: LEDGER_TSA_ROOTS names no file of PEM certificates that can be read. "
-            "Put the authority's root certificate there."
+            f"{path} is no file of PEM certificates that can be read (LEDGER_TSA_ROOTS). Put the authority's root "
+            "certificate there."
         ) from None
-    return list(roots)
 
 
-def time_in_token(
+class TokenRefused(ValueError):
+    """It is no time stamp of this checkpoint by one of these authorities; the message says why.
+
+    `is_unknown_authority`: it may be genuine, but leads to none of the roots.
+    """
+
+    def __init__(self, reason: str, *, is_unknown_authority: bool) -> None:
+        super().__init__(reason)
+        self.is_unknown_authority = is_unknown_authority
+
+
+def checked_time(
     answer: bytes, note: str, roots: Sequence[x509.Certificate], *, nonce: int | None = None
 ) -> dt.datetime:
     """When the authority signed that it saw the note, by its clock in UTC (RFC 3161 section 2.4.2).
 
-    Checks status, imprint, nonce, the signature and the chain up to one of the roots. Raises AnchorFailed.
+    Checks status, imprint, nonce, the signature and the chain up to one of the roots, whose certificates must have been
+    valid at that time. Raises TokenRefused.
     """
     try:
         response = decode_timestamp_response(answer)
@@ -115,8 +134,29 @@ def time_in_token(
         verifier = VerifierBuilder(roots=list(roots), nonce=nonce).build()
         verifier.verify_message(response, note.encode("utf-8"))
         moment = response.tst_info.gen_time
-    except (VerificationError, ValueError, TypeError) as refused:
+    except Exception as refused:  # bytes from elsewhere, and parsers with errors of several families
+        reason = str(refused)
+        raise TokenRefused(_in_short(reason), is_unknown_authority=_UNKNOWN in reason) from None
+    return moment.astimezone(dt.UTC)
+
+
+def time_in_token(
+    answer: bytes, note: str, roots: Sequence[x509.Certificate], *, nonce: int | None = None
+) -> dt.datetime:
+    """As `checked_time`. Raises AnchorFailed."""
+    try:
+        return checked_time(answer, note, roots, nonce=nonce)
+    except TokenRefused as refused:
         raise AnchorFailed(
             f"The time-stamp authority's answer is no time stamp of this checkpoint ({refused}). It was not kept."
         ) from None
-    return moment.astimezone(dt.UTC)
+
+
+def reference_of(moment: dt.datetime) -> str:
+    """As a receipt names the time of its token."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _in_short(reason: str) -> str:
+    """Without the places in OpenSSL's sources."""
+    return re.sub(r": ErrorStack\(.*", "", reason)[:200]

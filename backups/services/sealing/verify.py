@@ -26,6 +26,7 @@ from backups.selectors.sealed_log import (
     written_texts,
 )
 from backups.services.ledger import record_event
+from backups.services.sealing.token_check import check_time_stamps
 
 #: Events may wait so long for the seal before their wait is a finding.
 UNSEALED_SECONDS = 60
@@ -33,9 +34,17 @@ _CONTRADICTIONS_SAID = 20
 
 
 def verify_database(
-    *, keys: Sequence[VerifierKey], anchor_directories: Sequence[Path], strict: bool = False, actor: Actor
+    *,
+    keys: Sequence[VerifierKey],
+    anchor_directories: Sequence[Path],
+    actor: Actor,
+    strict: bool = False,
+    tsa_roots: Path | None = None,
 ) -> Report:
-    """Reads every event. The check is an event itself, whatever comes of it."""
+    """Reads every event. The check is an event itself, whatever comes of it.
+
+    `tsa_roots`: a file with the certificates that time stamps must lead to.
+    """
     report = Report()
     anchors = [each for directory in anchor_directories for each in read_anchors(directory, keys, report)]
     check_anchors(anchors, report)
@@ -43,6 +52,7 @@ def verify_database(
     _check_columns(report)
     _check_texts(report)
     _check_unsealed(report)
+    check_time_stamps(report, roots_file=tsa_roots)
     with transaction.atomic():
         record_event(
             type="ledger.verified",
