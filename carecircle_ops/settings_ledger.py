@@ -38,6 +38,8 @@ def sealers_database_url() -> str:
 LEDGER_ORIGIN = optional("LEDGER_ORIGIN")
 # Where the sealer remembers, outside of the database, what it signed last. Each sealer needs its own.
 LEDGER_STATE_DIR = Path(optional("LEDGER_STATE_DIR", str(_STATE_DIR / "ledger")))
+# The public keys that this host trusts when it verifies. Without it, the list in the sealer's directory.
+LEDGER_VKEYS_FILE = optional("LEDGER_VKEYS_FILE")
 # Directories that take checkpoints, best mounts from elsewhere. An act waits until one of the first kind has it.
 LEDGER_ANCHOR_DIRS = words("LEDGER_ANCHOR_DIRS", [])
 LEDGER_FURTHER_ANCHOR_DIRS = words("LEDGER_FURTHER_ANCHOR_DIRS", [])

@@ -66,7 +66,7 @@ _ROWS: tuple[Duty, ...] = (
     Duty("runbook_printed", "The runbook of each project was written", Cadence.WEEKLY,
          "The worker writes it to RUNBOOK_DIR, or run the command runbook.", is_seen=True),
     Duty("ledger_verified", "The whole audit log was verified", Cadence.MONTHLY,
-         "Run the command verify_ledger, best on another machine than the portal's.", is_seen=True),
+         "Press Verify it now under Audit, or run the command verify_ledger.", is_seen=True),
     Duty("people_reviewed", "The list of people and roles was gone through", Cadence.MONTHLY,
          "Open People. Whoever has left or changed work loses the role. Say what was found.", is_seen=False,
          capability=Capability.READ_PEOPLE),

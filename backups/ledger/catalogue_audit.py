@@ -38,6 +38,11 @@ AUDIT_ROWS: tuple[Row, ...] = (
      "format events file_sha256", PEOPLE, False, _D),
     ("ledger.export_removed", "A file of events was deleted, as its days were over",
      "format file_sha256", PORTAL, False, _A),
+    # The whole ledger, verified on demand; what came of it is ledger.verified
+    ("ledger.verification_asked", "Somebody asked the portal to verify the whole ledger",
+     "", PEOPLE, False, _A),
+    ("ledger.verification_failed", "A verification of the whole ledger came to no verdict",
+     "error attempts", PORTAL, False, _A),
     ("ledger.filter_saved", "Somebody kept a filter of the list of events under a name",
      "filter_sha256", PEOPLE, False, _A),
     ("ledger.filter_removed", "Somebody removed a filter that they had kept",

@@ -28,6 +28,7 @@ from backups.models.execution import CheckResult, Execution, ExecutionStep, Inte
 from backups.models.export import LedgerExport
 from backups.models.governance import GovernanceVersion
 from backups.models.ledger import FreeText, LedgerEvent
+from backups.models.ledger_verification import LedgerVerification
 from backups.models.log_review import LogReview, LogReviewItem, LogReviewMark
 from backups.models.look import Look, LookState
 from backups.models.monitor import (
@@ -117,6 +118,7 @@ __all__ = [
     "LedgerExport",
     "LedgerLeaf",
     "LedgerNode",
+    "LedgerVerification",
     "LogReview",
     "LogReviewItem",
     "LogReviewMark",

@@ -46,9 +46,20 @@ def _bodies(event_ids: list[UUID]) -> dict[UUID, str]:
         return dict(cursor.fetchall())
 
 
-def checkpoints() -> Iterator[LedgerCheckpoint]:
-    """The smallest first."""
-    return LedgerCheckpoint.objects.order_by("size").iterator(chunk_size=_CHUNK)
+def tree_bounds() -> tuple[int, int]:
+    """The number of leaves and the size of the newest checkpoint at one instant: the sealer adds both at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce((SELECT max(index) + 1 FROM backups_ledgerleaf), 0), "
+            "coalesce((SELECT max(size) FROM backups_ledgercheckpoint), 0)"
+        )
+        leaves, newest = cursor.fetchone()
+    return int(leaves), int(newest)
+
+
+def checkpoints(*, until: int) -> Iterator[LedgerCheckpoint]:
+    """Up to this size, the smallest first."""
+    return LedgerCheckpoint.objects.filter(size__lte=until).order_by("size").iterator(chunk_size=_CHUNK)
 
 
 def anchor_receipts(*, until: int) -> Iterator[AnchorReceipt]:

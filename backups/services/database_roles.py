@@ -31,7 +31,10 @@ _TAKEN: dict[str, str] = {
     **dict.fromkeys((*SET_ONCE, *ERASABLE), "DELETE, TRUNCATE"),
     **dict.fromkeys((*TRIGGER_WRITTEN, *SEALER_WRITTEN), "INSERT, UPDATE, DELETE, TRUNCATE"),
     # What the monitor found, who agreed to what, and who took what out is closed or decided and never removed.
-    **dict.fromkeys(("backups_finding", "backups_planproposal", "backups_ledgerexport"), "DELETE, TRUNCATE"),
+    **dict.fromkeys(
+        ("backups_finding", "backups_planproposal", "backups_ledgerexport", "backups_ledgerverification"),
+        "DELETE, TRUNCATE",
+    ),
     # The web process has no business with the history of migrations.
     "django_migrations": "INSERT, UPDATE, DELETE, TRUNCATE",
 }

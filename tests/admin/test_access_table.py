@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from backups.models import EnvironmentProposal, LedgerEvent
+from backups.services.ledger_verification import ask_for_verification
 from backups.services.log_review import open_review
 from tests.support.afterwards import AfterwardsScene, of_afterwards
 from tests.support.drills import ExerciseScene, plan_of
@@ -123,6 +124,9 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:audit": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-population": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-approvers": {"GET": {BOB, DANA, ERIN}},
+    "ops:audit-verify": {"POST": {BOB, DANA, ERIN}},
+    "ops:audit-verification": {"GET": {BOB, DANA, ERIN}},
+    "ops:audit-verification-live": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-exports": {"GET": {DANA}},
     "ops:audit-export-new": {"GET": {DANA}, "POST": {DANA}},
     "ops:audit-export": {"GET": {DANA}},
@@ -214,7 +218,9 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     found |= {"ops:readiness": (), "ops:duty": ("people_reviewed",), "ops:runbook": (scenes.project.pk,)}
     export = an_export(people)
     found |= dict.fromkeys(("ops:audit-export", "ops:audit-export-live", "ops:audit-export-file"), (export.pk,))
-    found |= {"ops:audit-exports": (), "ops:audit-export-new": ()}
+    found |= {"ops:audit-exports": (), "ops:audit-export-new": (), "ops:audit-verify": ()}
+    asked = ask_for_verification(actor=people.dana.actor)
+    found |= dict.fromkeys(("ops:audit-verification", "ops:audit-verification-live"), (asked.pk,))
     for name in DJANGO:
         needs_no_id = name.endswith(("changelist", "_add", "done", "admin:password_change", "jsi18n"))
         found[name] = () if needs_no_id else (event.pk if "ledger" in name else people.bob.user.pk,)

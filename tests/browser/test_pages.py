@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from backups.admin.words import in_zone
 from backups.models import EnvironmentProposal, LedgerEvent, LookState, RestoreRequest
+from backups.services.ledger_verification import ask_for_verification
 from backups.services.log_review import open_review
 from tests.factories import People, Person
 from tests.support.browser import LAPTOP, PHONE, OpenPage
@@ -61,6 +62,7 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         ("population", dana, "/audit/populations/access-changes/"),
         ("sample", dana, "/audit/populations/access-changes/?size=5&seed=a1"),
         ("approvers", dana, "/audit/approvers/"),
+        ("verification", dana, f"/audit/verifications/{ask_for_verification(actor=dana.actor).pk}/"),
         ("queue", alice, "/restores/"),
         ("file", alice, "/restores/new/"),
         ("pending", bob, f"/restores/{ids['pending']}/"),

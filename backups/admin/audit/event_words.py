@@ -33,6 +33,7 @@ TARGET_KINDS = {
     "portal": "Portal",
     "event": "Event of this log",
     "saved_filter": "Saved filter",
+    "ledger_verification": "Verification of the log",
 }
 WORLDS = {
     "real": "Real project",

@@ -22,6 +22,7 @@ from backups.selectors.audit.gaps import observation
 from backups.selectors.audit.intact import intact
 from backups.selectors.audit.populations import POPULATIONS, Counted, counted, failed_drills
 from backups.selectors.clock import database_now
+from backups.selectors.ledger_verification import verifications
 from backups.selectors.retention import retention_rule
 from backups.services.reading import record_reading
 from backups.services.sealing.configured import configured_anchors
@@ -57,6 +58,7 @@ def start(request: HttpRequest, actor: Actor) -> HttpResponse:
         "tabs": audit_tabs(actor, "overview"),
         "chosen": chosen,
         "shortcuts": shortcuts(now),
+        "newest_asked": verifications().first(),
         "intact": intact(period, [anchor.name for anchor in configured_anchors()], now),
         "observed": observation(period, now),
         "retention": retention_rule(),

@@ -17,11 +17,15 @@ from backups.admin.audit import (
     population,
     reviews,
     start,
+    verifications,
 )
 
 urlpatterns: list[URLPattern] = [
     path("audit/", start.start, name="audit"),
     path("audit/populations/<slug:slug>/", population.population, name="audit-population"),
+    path("audit/verifications/", verifications.ask, name="audit-verify"),
+    path("audit/verifications/<int:pk>/", verifications.show, name="audit-verification"),
+    path("audit/verifications/<int:pk>/live/", verifications.live, name="audit-verification-live"),
     path("audit/approvers/", approvers.approvers, name="audit-approvers"),
     path("audit/cases/", cases.listed, name="audit-cases"),
     path("audit/cases/drills/<int:pk>/", case_drill.drill, name="audit-case-drill"),

@@ -7,13 +7,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from backups.domain.people import command_actor
 from backups.ledger.verifier.log import CANNOT_TELL
-from backups.ledger.verifier.notes import NoteRefused, VerifierKey, parse_verifier_keys
-from backups.services.sealing.verify import configured_anchor_directories, verify_database
+from backups.services.sealing.errors import KeyUnusable
+from backups.services.sealing.verify import (
+    configured_anchor_directories,
+    configured_keys,
+    configured_tsa_roots,
+    read_keys,
+    verify_database,
+)
 
 
 class Command(BaseCommand):
@@ -24,7 +29,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--vkeys", type=Path, help="Your own list of public keys (default: the sealer's)")
+        parser.add_argument(
+            "--vkeys", type=Path, help="Your own list of public keys (default: LEDGER_VKEYS_FILE, or the sealer's)"
+        )
         parser.add_argument(
             "--anchors",
             type=Path,
@@ -41,24 +48,17 @@ class Command(BaseCommand):
         if directories is None:
             directories = configured_anchor_directories()
         try:
-            keys = _keys(options["vkeys"] or settings.LEDGER_STATE_DIR / "vkeys.txt")
-        except (OSError, NoteRefused) as error:
+            keys = read_keys(options["vkeys"]) if options["vkeys"] else configured_keys()
+        except KeyUnusable as error:
             self.stdout.write(f"CANNOT TELL: {error}")
             sys.exit(CANNOT_TELL)
         report = verify_database(
             keys=keys,
             anchor_directories=directories,
             strict=options["strict"],
-            tsa_roots=options["tsa_roots"] or (Path(settings.LEDGER_TSA_ROOTS) if settings.LEDGER_TSA_ROOTS else None),
+            tsa_roots=options["tsa_roots"] or configured_tsa_roots(),
             actor=command_actor("verify_ledger", operator=getpass.getuser()),
         )
         for line in report.lines():
             self.stdout.write(line)
         sys.exit(report.status)
-
-
-def _keys(path: Path) -> list[VerifierKey]:
-    keys = parse_verifier_keys(path.read_text(encoding="utf-8"))
-    if not keys:
-        raise NoteRefused(f"{path} holds no key, so no signature can be trusted.")
-    return keys

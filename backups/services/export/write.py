@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q, QuerySet
 from psycopg.errors import QueryCanceled
 
@@ -27,6 +25,7 @@ from backups.services.export.content import Progress, Wanted, write_events
 from backups.services.export.errors import ExportFailed, LeaseLost
 from backups.services.export.files import new_file, part_of, path_of, put_in_place, remove_parts
 from backups.services.export.records import filter_of, record_export
+from backups.services.patience import patience
 from backups.services.sealing.bundle import file_sha256
 from backups.services.sealing.errors import SealingError
 from backups.services.sealing.sealer import newest_note
@@ -71,7 +70,7 @@ def _claim() -> LedgerExport | None:
 def _made(export: LedgerExport) -> bool:
     try:
         remove_parts(export)
-        with _patience():
+        with patience(PATIENCE_MILLISECONDS):
             _note_expected(export)
             _write(export)
     except LeaseLost:
@@ -99,18 +98,6 @@ def _reason(error: Exception) -> ExportFailed | None:
         sentence = "The database took too long to find these events. Nothing can be downloaded."
         return ExportFailed("too_slow", f"{sentence} Choose a shorter period, then make a new export.")
     return None
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Statements of this thread's connection may take longer, until the file is written."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [str(PATIENCE_MILLISECONDS)])
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("RESET statement_timeout")
 
 
 def _write(export: LedgerExport) -> None:

@@ -71,7 +71,7 @@ def write_whole(file: IO[bytes], *, counted: Counted | None = None) -> tuple[int
     with writer.archive:
         count = writer.add_events(_tallied(sealed_entries(until=newest.size), counted))
         writer.add_leaves(leaf_hashes(0, newest.size))
-        signed = (row for row in checkpoints() if row.size <= newest.size)
+        signed = checkpoints(until=newest.size)
         writer.add_checkpoints((row.note, row.signed_at) for row in signed)
         writer.add_receipts(_receipt(row) for row in anchor_receipts(until=newest.size))
         left_out = _add_time_stamps(writer, time_stamps().filter(checkpoint_id__lte=newest.size))

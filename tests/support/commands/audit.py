@@ -59,6 +59,7 @@ def _kept_filter(w: World) -> Sent:
 # fmt: off
 ACTS: dict[str, Act] = {
     "ops:audit-export-new": Act("dana", "ledger.export_asked", lambda w: ((), {"format": "csv"}), wrong=NOTHING),
+    "ops:audit-verify": Act("dana", "ledger.verification_asked", lambda w: ((), {})),
     "ops:audit-filter-save": Act(
         "dana", "ledger.filter_saved", lambda w: ((), {"name": WHY, "outcome": "denied"})),
     "ops:audit-filter-remove": Act("dana", "ledger.filter_removed", _kept_filter),
