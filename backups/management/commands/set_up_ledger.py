@@ -9,12 +9,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from backups.ledger.signer import fingerprint
-from backups.services.sealing.anchors import on_this_host
 from backups.services.sealing.configured import configured_anchors
 from backups.services.sealing.errors import SealingError
 from backups.services.sealing.keys import make_missing_key, open_key_ring
 from backups.services.sealing.loop import SealerLoop
 from backups.services.sealing.memory import Memory
+from backups.services.sealing.places import lies_on_this_host
 from backups.services.sealing.sealer import Sealer, newest_note
 
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             self._say_where(directory)
 
     def _say_where(self, directory: str) -> None:
-        if on_this_host(Path(directory)):
+        if lies_on_this_host(Path(directory)):
             self.stderr.write(
                 f"The anchor {directory} lies on this host's own disk: whoever owns the host can change both. Mount a "
                 "directory from elsewhere."

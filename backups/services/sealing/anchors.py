@@ -152,11 +152,6 @@ def _readable(path: Path, mode: int) -> None:
         path.chmod(mode)
 
 
-def on_this_host(path: Path) -> bool:
-    """Whether the directory lies on the file system of the sealer's own memory: whoever owns one owns both."""
-    return path.exists() and path.stat().st_dev == settings.LEDGER_STATE_DIR.stat().st_dev
-
-
 def _size_in(name: str) -> int:
     size = name.removesuffix(_SUFFIX).partition("-")[2]
     return int(size) if size.isdecimal() else -1

@@ -20,6 +20,7 @@ from backups.selectors.sealing import newest_receipt, open_refusals
 from backups.services.ledger import record_event
 from backups.services.notification.alert import alert
 from backups.services.notification.heartbeat import beat
+from backups.services.sealing.places import lies_on_this_host
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def seal_findings() -> list[str]:
     findings += [
         f"The anchor {path} lies on this host's disk: whoever owns the host can change both. Mount one from outside."
         for path in settings.LEDGER_ANCHOR_DIRS
-        if _is_local(Path(path))
+        if lies_on_this_host(Path(path))
     ]
     return findings
 
@@ -130,10 +131,3 @@ def _tell_once(refusal: SealerRefusal, event_type: str) -> bool:
 def _lock() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-
-
-def _is_local(path: Path) -> bool:
-    try:
-        return path.stat().st_dev == Path("/").stat().st_dev
-    except OSError:
-        return False

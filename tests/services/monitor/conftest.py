@@ -70,6 +70,7 @@ def world(shared_sandbox: RunningSandbox, db: None, settings: Any, monkeypatch: 
     """Healthy but for what no project has at first: a drill and a scheduled snapshot."""
     settings.NEON_CALL_DEADLINE_SECONDS = 2
     settings.MONITOR_CALL_SECONDS = 0.5
+    settings.LEDGER_ORIGIN = "ops.example.org/audit"  # without a name for the log, that is a finding
     neon = shared_sandbox.sandbox.create_project(name="another", databases=["carecircle"])
     with_project = Api(shared_sandbox, project_id=neon.id)
     with with_project.http:

@@ -12,6 +12,7 @@ from backups.domain.monitor import FindingCode, Observation, Severity
 from backups.selectors.log_review import standing
 from backups.selectors.sealing import oldest_unsealed, open_refusals, unanchored_since, untaken_since
 from backups.services.sealing.configured import configured_anchors
+from backups.services.sealing.places import lies_on_this_host
 
 #: An event waits a second for the seal; a minute is no accident.
 _UNSEALED_SECONDS = 60
@@ -19,9 +20,9 @@ _SPARE_SECONDS = 120
 
 
 def sealed(now: dt.datetime) -> Sequence[Observation]:
-    """Nothing is said of an installation without a sealer: that is its administrator's choice, told at the start."""
+    """An installation without a sealer has one finding; the others would only repeat it."""
     if not settings.LEDGER_ORIGIN:
-        return []
+        return [_no_sealer()]
     return [*_refused(), *_unsealed(now), *_unanchored(now), *_anchored_here(), *_overdue(now)]
 
 
@@ -66,9 +67,18 @@ def _unanchored(now: dt.datetime) -> Iterator[Observation]:
 
 def _anchored_here() -> Iterator[Observation]:
     for path in settings.LEDGER_ANCHOR_DIRS:
-        if _on_this_disk(Path(path)):
+        if lies_on_this_host(Path(path)):
             sentence = f"The anchor {path} lies on this host's disk: whoever owns the host can change both."
             yield _found(f"anchor {path}", sentence, Severity.NOTICE, {})
+
+
+def _no_sealer() -> Observation:
+    return Observation(
+        code=FindingCode.LEDGER_NOT_SEALED,
+        subject="sealer",
+        sentence="No sealer is set up (LEDGER_ORIGIN): whoever owns the database can change the record unnoticed.",
+        evidence={},
+    )
 
 
 def _overdue(now: dt.datetime) -> Iterator[Observation]:
@@ -88,10 +98,3 @@ def _found(subject: str, sentence: str, severity: Severity, evidence: dict[str, 
     return Observation(
         code=FindingCode.LEDGER_UNSEALED, subject=subject, sentence=sentence, evidence=evidence, severity=severity
     )
-
-
-def _on_this_disk(path: Path) -> bool:
-    try:
-        return path.stat().st_dev == Path("/").stat().st_dev
-    except OSError:
-        return False
