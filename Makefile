@@ -44,6 +44,7 @@ bench: venv
 
 soak: venv
 	$(RUN) -m pytest -m soak $(ARGS)
+	SOAK_EXAMPLES=$${SOAK_EXAMPLES:-300} $(RUN) -m pytest tests/services/restore/test_random_people.py
 
 clean:
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

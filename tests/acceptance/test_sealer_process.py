@@ -59,7 +59,7 @@ def test_the_sealer_alone_holds_the_key_and_is_replaced_when_it_is_killed(
         comment()
         wait_until(sealed_all, "another sealer has sealed the next event")
         assert sealer_of(worker.process.pid).pid != first.pid
-        assert SealerHeartbeat.objects.count() == 2
+        wait_until(lambda: SealerHeartbeat.objects.count() == 2, "the other one has told that it lives")
         worker.process.terminate()
         worker.process.wait(20)
         worker.wait_until_nothing_runs()

@@ -13,8 +13,8 @@ from neon_sandbox.testing import temporary_state_dir
 from tests.sandbox.histories.player import Player
 from tests.sandbox.histories.worlds import ControlWorld, RealWorld
 
-CONTROL_HISTORIES, CONTROL_STEPS = 200, 20
-REAL_HISTORIES, REAL_STEPS = 15, 12
+CONTROL_HISTORIES, CONTROL_STEPS = 75, 20
+REAL_HISTORIES, REAL_STEPS = 6, 12
 GROUP = 25
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
 
@@ -41,7 +41,7 @@ def test_over_postgresql(state: Path) -> None:
     world = RealWorld(state)
     try:
         for seed in range(1000, 1000 + REAL_HISTORIES):
-            Player(world, seed, kill_share=0.04).play(REAL_STEPS)
+            Player(world, seed, kill_share=0.08).play(REAL_STEPS)
     finally:
         world.close()
     assert world.kills >= 3

@@ -14,7 +14,7 @@ from demo.traffic import Record, Traffic
 from tests.verification.story import Story, not_passed, verify, whatever_is_deleted
 from tests.verification.timeline import Timeline
 
-RUNS = 20
+RUNS = 8
 CLIENTS = 2
 #: Every check that reads what the clients write.
 TOUCHED = frozenset({

@@ -41,6 +41,10 @@ PLACES: dict[str, dict[str, Any] | None] = {
     "after_absence": NOT_DONE,
     **{f"{name}@{step}": None for name in ("before_step_commit", "after_step_commit") for step in restore_steps.STEPS},
 }
+#: Deaths between steps that only read are tried by `make soak`: what the next worker does there is to read again.
+ONLY_READS = {f"{when}_step_commit@{step}" for when in ("before", "after") for step in (Step.PREFLIGHT, Step.CONNECT)}
+ONLY_READS |= {f"before_step_commit@{step}" for step in (Step.VERIFY, Step.FINISH)}
+EACH_PLACE = [pytest.param(place, marks=pytest.mark.soak if place in ONLY_READS else ()) for place in PLACES]
 KILLABLE = {
     "NEON_CALL_DEADLINE_SECONDS": 0.8,
     "EXECUTION_LEASE_SECONDS": 2.0,
@@ -81,7 +85,7 @@ def order(own_database: OwnDatabase, scene: Scene, settings: Any) -> dict[str, A
     return {"database_url": own_database.url, "settings": FAST | KILLABLE, "environment": {}}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", EACH_PLACE)
 def test_a_worker_killed_here_is_replaced_and_the_branch_restored_once(
     scene: Scene, nursery: Nursery, order: dict[str, Any], place: str
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backups.domain.execution import Step
 from backups.domain.restore import SnapshotMode
 from backups.services.execution import restore_steps
 from tests.services.execution.nursery import Nursery
@@ -36,9 +37,15 @@ PLACES: list[tuple[SnapshotMode, str, dict[str, Any] | None]] = [
     (ONE_STEP, "before_step_commit@wait", None),
     (ONE_STEP, "after_step_commit@wait", None),
 ]
+#: Where the next worker only reads again; `make soak` tries these.
+ONLY_READS = {f"before_step_commit@{step}" for step in (Step.PREFLIGHT, Step.CONNECT, Step.VERIFY, Step.FINISH)}
+EACH_PLACE = [
+    pytest.param(*each, id=f"{each[0]}: {each[1]}", marks=pytest.mark.soak if each[1] in ONLY_READS else ())
+    for each in PLACES
+]
 
 
-@pytest.mark.parametrize(("mode", "place", "fault"), PLACES, ids=[f"{mode}: {place}" for mode, place, _ in PLACES])
+@pytest.mark.parametrize(("mode", "place", "fault"), EACH_PLACE)
 def test_a_worker_killed_here_is_replaced_and_the_branch_replaced_once(
     scene: Scene,
     nursery: Nursery,

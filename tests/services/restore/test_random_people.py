@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
+import os
 
 import pytest
 from django.contrib.auth.models import User
@@ -205,13 +206,16 @@ NEEDED = {
     (Environment.STAGING, RestoreKind.NEW_BRANCH): 0,
 }
 
+#: Histories of people; each takes up to a second. SOAK_EXAMPLES asks for more.
+EXAMPLES = int(os.environ.get("SOAK_EXAMPLES", "12"))
+
 
 @pytest.fixture
 def everybody(db) -> dict[str, factories.Person]:
     return make_people()
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     kind=st.sampled_from([RestoreKind.IN_PLACE, RestoreKind.IN_PLACE, RestoreKind.NEW_BRANCH]),
     environment=st.sampled_from([Environment.PRODUCTION, Environment.PRODUCTION, Environment.STAGING]),
