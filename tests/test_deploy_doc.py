@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,3 +159,40 @@ def test_the_socket_of_the_pages_is_the_one_that_nginx_uses():
     socket = unit("carecircle-ops-web.socket")["ListenStream"]
 
     assert f"server unix:{socket}" in (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_understands_every_line_of_the_units(tmp_path):
+    """In a root of their own, where the programs that they name are."""
+    units = sorted(path.name for path in [*DEPLOY.glob("*.service"), *DEPLOY.glob("*.socket")])
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    (tmp_path / "lib/systemd").mkdir(parents=True)
+    shutil.copytree("/lib/systemd/system", tmp_path / "lib/systemd/system", symlinks=True)
+    for name in units:
+        shutil.copy(DEPLOY / name, tmp_path / "etc/systemd/system")
+    for program in ("opt/carecircle-ops/.venv/bin/python", "opt/carecircle-ops/.venv/bin/gunicorn", "bin/kill"):
+        (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy("/bin/true", tmp_path / program)
+
+    command = ["systemd-analyze", "verify", "--man=no", f"--root={tmp_path}", *units]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert set(units) > set(UNITS)
+    # Of what it does not understand it only warns.
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+
+
+def test_the_sealers_unit_is_given_what_it_writes_and_the_page_makes_it_so():
+    sealer = unit("carecircle-ops-sealer.service")
+    page = (ROOT / "docs/ledger.md").read_text(encoding="utf-8")
+    example = (DEPLOY / "ops.env.example").read_text(encoding="utf-8")
+
+    assert sealer["ExecStart"].endswith("manage.py run_sealer")
+    assert f"/var/lib/{sealer['StateDirectory']}/memory" in page
+    assert f"LEDGER_KEY_FILE=/var/lib/{sealer['StateDirectory']}/key" in page
+    assert f"LEDGER_ANCHOR_DIRS={sealer['ReadWritePaths']}" in page
+    assert f"-m {sealer['StateDirectoryMode']} /var/lib/{sealer['StateDirectory']}" in page
+    assert "(umask 077; cat > /etc/carecircle-ops/sealer.env)" in page
+    for secret in ("LEDGER_DATABASE_URL=", "LEDGER_DIGEST_EMAIL_URL=", "LEDGER_DIGEST_SLACK_URL="):
+        assert secret in page.partition("<<END\n")[2].partition("\nEND\n")[0], "in sealer.env"
+        assert secret not in example
