@@ -15,6 +15,8 @@ from backups.domain.retention import HIPAA_YEARS
 
 # django-q kills a task that outlives its time-out after three seconds, at the next round of its guard.
 _HARD_KILL_SECONDS = 3.5
+# backups/selectors/audit/gaps.py calls what is half as long again a silence.
+_LONGEST_BEAT_SECONDS = 600
 
 
 @register(Tags.security, deploy=True)
@@ -33,7 +35,7 @@ def records_are_kept_long_enough(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.compatibility)
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    return [*_intervals(), *_messages(), *_duties(), *_site(), *_own_database()]
+    return [*_intervals(), *_messages(), *_duties(), *_site(), *_own_database(), *_silence()]
 
 
 def _intervals() -> Iterator[CheckMessage]:
@@ -83,6 +85,15 @@ def _site() -> Iterator[CheckMessage]:
             f"SITE_URL is {settings.SITE_URL}: passwords and votes would cross the network unencrypted.",
             hint="Put a proxy with TLS in front and write https://. Plain http is accepted for this machine only.",
             id="carecircle_ops.E004",
+        )
+
+
+def _silence() -> Iterator[CheckMessage]:
+    if settings.LEDGER_BEAT_SECONDS > _LONGEST_BEAT_SECONDS:
+        yield Error(
+            f"LEDGER_BEAT_SECONDS is {settings.LEDGER_BEAT_SECONDS:g}: auditors are told of each silence longer than "
+            f"15 minutes, which takes a heartbeat every {_LONGEST_BEAT_SECONDS} seconds or more often.",
+            id="carecircle_ops.E008",
         )
 
 

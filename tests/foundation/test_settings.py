@@ -138,6 +138,7 @@ def test_the_mail_address_may_be_wrong_without_being_shown(monkeypatch):
         ({"NOTIFICATION_POST_SECONDS": 61}, ["carecircle_ops.E005"]),
         ({"NOTIFICATION_LAST_WARNING_PERCENT": 50}, ["carecircle_ops.E006"]),
         ({"NOTIFICATION_LAST_WARNING_PERCENT": 100}, ["carecircle_ops.E006"]),
+        ({"LEDGER_BEAT_SECONDS": 601}, ["carecircle_ops.E008"]),
         ({"WORKER_DUTIES": {"backups.services.worker.no_such_thing": 1.0}}, ["carecircle_ops.E003"]),
         ({"HTTPS_ONLY": False, "SITE_URL": "http://ops.example.org"}, ["carecircle_ops.E004"]),
         ({"HTTPS_ONLY": False, "SITE_URL": "http://127.0.0.1:8000"}, []),

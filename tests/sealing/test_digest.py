@@ -6,6 +6,7 @@ import datetime as dt
 import email
 import email.policy
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 
 from backups.domain.anchor import Daily
 from backups.domain.monitor import FindingCode
@@ -29,6 +31,7 @@ from backups.services.sealing.bundle import export_bundle
 from backups.services.sealing.configured import configured_anchors
 from backups.services.sealing.digest import MailDigest
 from backups.services.sealing.loop import SealerLoop, have_it_kept
+from tests.factories import People
 from tests.services.notification.receivers import Receiver, http_receiver, refuse_recipient, smtp_receiver, take_mail
 from tests.support.sealing import SealedPortal, comment
 
@@ -247,3 +250,24 @@ def test_a_day_begins_at_its_time_and_after_down_time_only_the_newest_is_made_up
     assert not daily.is_late(since=at("2026-11-25 07:00"), now=at("2026-11-26 07:59"))
     assert daily.is_late(since=at("2026-11-25 07:00"), now=at("2026-11-26 08:00"))
     assert MailDigest(CUSTODIAN).rhythm.at_once is False
+
+
+def test_auditors_see_each_copy_by_its_own_rhythm(
+    portal: SealedPortal, receiver: Receiver, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    settings.LEDGER_ANCHOR_DIRS = [str(portal.anchor.path)]
+    sealed_once(portal)
+    dana = Client()
+    dana.force_login(People().dana.user)
+
+    def shown() -> str:
+        return " ".join(re.sub(r"<[^>]+>", " ", dana.get("/audit/").content.decode()).split())
+
+    assert "Outside copies 1 of 2 are up to date" in shown()
+    assert f"mail:{CUSTODIAN} : has taken nothing yet" in shown().replace(f"{CUSTODIAN}:", f"{CUSTODIAN} :")
+    hand_over(portal, digest())
+    sealed_once(portal)
+    assert "Outside copies 2 of 2 are up to date" in shown(), "the mail is of an earlier seal, and in its time"
+    monkeypatch.setattr("backups.admin.audit.start.database_now", lambda: database_now() + dt.timedelta(hours=27))
+    assert "Outside copies 1 of 2 are up to date" in shown()
+    assert re.search(r"mail:custodian@example\.org: \d+ records, [^;]{1,40}; late", shown()), shown()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterable
 from uuid import uuid4
 
 import psycopg
+from django.test import Client
 
 from backups.domain.period import Period
 from backups.ledger.record import FORMAT
 from backups.selectors.audit.gaps import observation
+from tests.factories import People
 from tests.support.database import OwnDatabase
 
 BEGIN = dt.datetime(2026, 8, 14, tzinfo=dt.UTC)
@@ -61,3 +64,15 @@ def test_a_silence_over_the_edges_of_the_period_is_whole(own_database):
 
 def test_without_a_heartbeat_nothing_is_said(own_database):
     assert observation(DAY, BEGIN).first is None
+
+
+def test_auditors_see_the_silence_where_they_begin(own_database):
+    _beats(own_database, [*range(0, 131, 10), *range(161, 1442, 10)])
+    dana = Client()
+    dana.force_login(People().dana.user)
+    page = dana.get("/audit/", {"first": "2026-08-14", "last": "2026-08-14"}).content.decode()
+    words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert re.search(r"Without observation 2026-08-14 02:10:00 UTC to 2026-08-14 02:41:00 UTC observed", words), words
+    quiet = dana.get("/audit/", {"first": "2026-08-15", "last": "2026-08-15"}).content.decode()
+    assert "2026-08-15 00:01" in quiet
+    assert "02:10" not in quiet

@@ -59,7 +59,7 @@ def start(request: HttpRequest, actor: Actor) -> HttpResponse:
         "chosen": chosen,
         "shortcuts": shortcuts(now),
         "newest_asked": verifications().first(),
-        "intact": intact(period, [anchor.name for anchor in configured_anchors()], now),
+        "intact": intact(period, {anchor.name: anchor.rhythm for anchor in configured_anchors()}, now),
         "observed": observation(period, now),
         "retention": retention_rule(),
         "populations": [_population(counted(each, period), period) for each in POPULATIONS.values()],

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from backups.domain.anchor import Rhythm
 from backups.domain.period import Period
 from backups.models import LedgerEvent
-from backups.models.sealing import AnchorReceipt, LedgerCheckpoint, LedgerLeaf
-from backups.selectors.sealing import SealStanding, oldest_unsealed, seal_standing
+from backups.models.sealing import AnchorReceipt, LedgerLeaf
+from backups.selectors.sealing import SealStanding, oldest_unsealed, seal_standing, untaken_since
 
 
 @dataclass(frozen=True, slots=True)
 class OutsideCopy:
-    """The newest checkpoint that one anchor took; None: none yet. `is_newest`: it is the newest of all."""
+    """The newest checkpoint that one anchor took; None: none yet. `is_late`: by its own rhythm it should have more."""
 
     anchor: str
     size: int | None
     taken_at: dt.datetime | None
-    is_newest: bool
+    is_late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +34,28 @@ class Intact:
     last: int | None
 
     @property
-    def agreeing(self) -> int:
-        return sum(copy.is_newest for copy in self.copies)
+    def in_time(self) -> int:
+        return sum(copy.size is not None and not copy.is_late for copy in self.copies)
 
 
-def intact(period: Period, anchors: Sequence[str], now: dt.datetime) -> Intact:
-    """`anchors`: the names of those that are configured. Eight queries and one for each anchor."""
-    newest = LedgerCheckpoint.objects.order_by("-size").values_list("size", flat=True).first()
+def intact(period: Period, anchors: Mapping[str, Rhythm], now: dt.datetime) -> Intact:
+    """`anchors`: the names of those that are configured. Seven queries and three for each anchor."""
     return Intact(
         standing=seal_standing(),
         unsealed_since=oldest_unsealed(now=now),
-        copies=[_copy(name, newest) for name in anchors],
+        copies=[_copy(name, rhythm, now) for name, rhythm in anchors.items()],
         first=_place(period, "recorded_at", "id"),
         last=_place(period, "-recorded_at", "-id"),
     )
 
 
-def _copy(anchor: str, newest: int | None) -> OutsideCopy:
-    receipt = AnchorReceipt.objects.filter(anchor=anchor).order_by("-checkpoint_id").first()
-    if receipt is None:
-        return OutsideCopy(anchor, None, None, is_newest=False)
-    return OutsideCopy(anchor, receipt.checkpoint_id, receipt.taken_at, is_newest=receipt.checkpoint_id == newest)
+def _copy(anchor: str, rhythm: Rhythm, now: dt.datetime) -> OutsideCopy:
+    receipts = AnchorReceipt.objects.filter(anchor=anchor).order_by("-checkpoint_id")
+    newest = receipts.values_list("checkpoint_id", "taken_at").first()
+    since = untaken_since(anchor)
+    is_late = since is not None and rhythm.is_late(since=since, now=now)
+    size, taken_at = newest or (None, None)
+    return OutsideCopy(anchor, size, taken_at, is_late=is_late)
 
 
 def _place(period: Period, *order: str) -> int | None:
