@@ -17,7 +17,10 @@ from backups.services.restore.errors import InvalidInput, Refused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormPage:
-    """The words around a form. `back`: the address that both “Back” and a refusal lead to."""
+    """The words around a form. `back`: the address that both “Back” and a refusal lead to.
+
+    `template`: one that extends the usual page and fills its block `before`, with what `more` gives it.
+    """
 
     title: str
     button: str
@@ -26,6 +29,7 @@ class FormPage:
     hint: str = ""
     is_grave: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
+    template: str = "parts/form_page.html"
 
 
 #: Does it and says where to go next, and what to say there. None: a sentence stands beside a field now.
@@ -54,4 +58,4 @@ def show_or_do(request: HttpRequest, page: FormPage, form: PlainForm, do: Doing)
 
 def _shown(request: HttpRequest, page: FormPage, form: PlainForm) -> HttpResponse:
     context = {"page_words": page, "form": form} | dict(page.more)
-    return render(request, "parts/form_page.html", context, status=422 if form.is_bound else 200)
+    return render(request, page.template, context, status=422 if form.is_bound else 200)

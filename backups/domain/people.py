@@ -75,6 +75,10 @@ class Capability(StrEnum):
     """Say anew how a project is classified, what is aimed at, and who owns it."""
     AGREE_GOVERNANCE = "agree_governance"
     """Agree to it as the second person."""
+    ASK_ERASURE = "ask_erasure"
+    """Ask that what somebody wrote be erased from the record."""
+    AGREE_ERASURE = "agree_erasure"
+    """Agree to it as the second person, which erases it."""
 
 
 _EVERYBODY = frozenset(
@@ -128,6 +132,8 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.REVIEW_LOG,
         Capability.PROPOSE_GOVERNANCE,
         Capability.AGREE_GOVERNANCE,
+        Capability.ASK_ERASURE,
+        Capability.AGREE_ERASURE,
     },
     Role.AUDITOR: _EVERYBODY
     | {
@@ -152,6 +158,7 @@ CAPABILITIES_OF_ROLE: dict[Role, frozenset[Capability]] = {
         Capability.HANDLE_FINDING,
         Capability.DECLARE_BACKUPS,
         Capability.PROPOSE_GOVERNANCE,
+        Capability.ASK_ERASURE,
     },
 }
 

@@ -9,6 +9,7 @@ _GOVERNANCE = (
     "governance_version data_class criticality rto_objective_seconds rpo_objective_seconds review_on baa_on owners "
     "evidence_sha256"
 )
+_ERASED = "erased_event text_commitment"
 _MARKED = "log_review items marked_ok questions problems"
 
 # fmt: off
@@ -29,6 +30,15 @@ AUDIT_ROWS: tuple[Row, ...] = (
      "log_review item mark", HUMANS, True, _D),
     ("log_review.signed", "A log review was signed: every event is marked and every problem explained",
      f"{_MARKED} evidence_sha256", HUMANS, False, _D),
+    # Words that are erased; why is the event's reason code
+    ("text.erase_asked", "Somebody asked that the words of an event be erased",
+     _ERASED, HUMANS, False, _D),
+    ("text.erased", "A second person agreed, and the words of an event were erased with their salt",
+     f"{_ERASED} voters", HUMANS, False, _D),
+    ("text.erase_refused", "A second person refused to erase the words of an event",
+     _ERASED, HUMANS, False, _D),
+    ("text.erase_withdrawn", "Who had asked for an erasure took it back",
+     _ERASED, HUMANS, False, _D),
     # Exports
     ("ledger.export_asked", "Somebody asked for a file of events",
      "format filter_sha256", PEOPLE, False, _D),

@@ -270,6 +270,8 @@ FIELDS: dict[str, Callable[[Detail], JSON]] = {
     "token": identifier,
     "scopes": _list_of(code),
     # what people typed
+    "erased_event": identifier,
+    "text_commitment": sha256,
     "scan_overridden": _list_of(code),
     # the ledger itself
     "since": _time,

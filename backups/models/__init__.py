@@ -24,6 +24,7 @@ from backups.models.drill import (
 )
 from backups.models.drill_plan import DrillCheck, DrillPlan
 from backups.models.duty import DutyTask, RunbookCopy
+from backups.models.erasing import TextErasure
 from backups.models.execution import CheckResult, Execution, ExecutionStep, Intent
 from backups.models.export import LedgerExport
 from backups.models.governance import GovernanceVersion
@@ -150,6 +151,7 @@ __all__ = [
     "SealerHeartbeat",
     "SealerRefusal",
     "TableMeaning",
+    "TextErasure",
     "UserProfile",
     "Vote",
     "WorkerHeartbeat",

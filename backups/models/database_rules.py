@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backups.models import drill_rules, event_columns, log_review_rules
+from backups.models import drill_rules, erasing_rules, event_columns, log_review_rules
 
 # Rows of these tables are written once.
 APPEND_ONLY = (
@@ -62,7 +62,11 @@ SET_ONCE: dict[str, tuple[str, ...]] = {
     ),
     "backups_logreview": ("signed_by_id", "signed_by_name", "signed_at", "marks_sha256"),
     "backups_sealerrefusal": ("resolved_at", "resolved_by_name", "resolution"),
+    erasing_rules.TABLE: erasing_rules.ANSWERS,
 }
+
+# Of later migrations, which bring their rules along.
+LATER = frozenset({erasing_rules.TABLE})
 
 # Written by triggers alone.
 TRIGGER_WRITTEN = ("backups_rolemembership",)
@@ -270,7 +274,8 @@ def statements() -> Iterator[str]:
     for table in APPEND_ONLY:
         yield append_only(table)
     for table, columns in SET_ONCE.items():
-        yield set_once(table, columns)
+        if table not in LATER:
+            yield set_once(table, columns)
     for table in ERASABLE:
         yield erase_only(table)
     yield _ROLE_HISTORY
@@ -293,6 +298,7 @@ def guards() -> Iterator[tuple[str, str]]:
     yield from event_columns.GUARDS
     yield from drill_rules.GUARDS
     yield from log_review_rules.GUARDS
+    yield from erasing_rules.GUARDS
 
 
 def append_only(table: str) -> str:

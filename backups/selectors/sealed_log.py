@@ -8,7 +8,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from backups.domain.anchor import TIME_STAMPS
 from backups.models.event_columns import CONTRADICTIONS
@@ -96,6 +97,15 @@ def contradicting_events(*, limit: int) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(CONTRADICTIONS, [limit])
         return [event_id for (event_id,) in cursor.fetchall()]
+
+
+def erased_texts() -> tuple[int, int]:
+    """How many texts are erased, and how many of them without an event that says so."""
+    erased = FreeText.objects.filter(erased_at__isnull=False)
+    told = LedgerEvent.objects.filter(
+        type="text.erased", target_kind="event", target_id=Cast(OuterRef("pk"), TextField())
+    )
+    return erased.count(), erased.filter(~Exists(told)).count()
 
 
 def unsealed_count(*, before: dt.datetime) -> int:

@@ -16,6 +16,7 @@ from backups.services.ledger_verification import ask_for_verification
 from backups.services.log_review import open_review
 from tests.support.afterwards import AfterwardsScene, of_afterwards
 from tests.support.drills import ExerciseScene, plan_of
+from tests.support.erasing import asked_erasure
 from tests.support.exports import an_export
 from tests.support.governance import governance_proposal
 from tests.support.monitor import monitor_scene
@@ -119,6 +120,9 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:audit-catalogue": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-event-proof": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-event-bytes": {"GET": {BOB, DANA, ERIN}},
+    "ops:erase-words": {"GET": {BOB, ERIN}, "POST": {BOB, ERIN}},
+    "ops:erasures": {"GET": {BOB, DANA, ERIN}},
+    "ops:erasure": {"GET": {BOB, DANA, ERIN}, "POST": {BOB, DANA, ERIN}},
     "ops:audit-filter-save": {"POST": {BOB, DANA, ERIN}},
     "ops:audit-filter-remove": {"POST": {BOB, DANA, ERIN}},
     "ops:audit": {"GET": {BOB, DANA, ERIN}},
@@ -213,6 +217,8 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     review = open_review(actor=people.dana.actor)
     found |= {"ops:audit-filter-save": (), "ops:audit-catalogue": (), "ops:audit-event-bytes": (event.pk,)}
     found["ops:audit-event-proof"] = (event.pk,)
+    erasure = asked_erasure(pending.reason, people.erin)
+    found |= {"ops:erasures": (), "ops:erasure": (erasure.pk,), "ops:erase-words": (pending.reason_id,)}
     found |= {"ops:log-reviews": (), "ops:log-review-open": (), "ops:log-review": (review.pk,)}
     found |= {"ops:log-review-sign": (review.pk,), "ops:log-review-action": (review.pk, review.items.first().pk)}
     found |= {"ops:readiness": (), "ops:duty": ("people_reviewed",), "ops:runbook": (scenes.project.pk,)}

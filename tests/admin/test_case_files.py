@@ -25,6 +25,7 @@ from backups.services.drill_log.results import add_finding
 from backups.services.restore.votes import comment_on_request
 from tests.factories import People
 from tests.support.drills import ExerciseScene, automatic_drill, plan_of
+from tests.support.erasing import erased
 from tests.support.scenes import Scenes
 
 pytestmark = pytest.mark.django_db
@@ -138,13 +139,9 @@ def test_a_vote_without_its_event_is_found(scenes):
     assert found["An event tells of each vote"] is False
 
 
-def test_erased_words_are_said_to_be_erased(scenes, dana):
+def test_erased_words_are_said_to_be_erased(scenes, people, dana):
     request = scenes.completed()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE backups_freetext SET text = '', salt = '', erased_at = now() WHERE event_id = %s",
-            [request.reason_id],
-        )
+    erased(request.reason, people)
     assert "erased on" in page(dana, request)
 
 

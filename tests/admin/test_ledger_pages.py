@@ -16,6 +16,7 @@ from backups.domain.people import SYSTEM
 from backups.models import LedgerEvent
 from backups.services.ledger import record_event, record_refusal
 from tests.factories import Person
+from tests.support.erasing import erased
 
 pytestmark = pytest.mark.django_db
 LIST = "admin:backups_ledgerevent_changelist"
@@ -178,7 +179,7 @@ def test_words_that_were_changed_in_the_database_are_shown_as_such(people, comme
     with connection.cursor() as cursor:
         cursor.execute("SELECT has_table_privilege('backups_freetext', 'UPDATE')")
         assert cursor.fetchone() == (True,)
-        cursor.execute("UPDATE backups_freetext SET text = '', salt = '', erased_at = clock_timestamp()")
+    erased(comment.free_text, people)
     assert "Erased on" in browser(people.dana).get(_detail(comment)).content.decode()
 
 

@@ -20,6 +20,7 @@ from backups.services.log_review import open_review
 from tests.factories import People, Person
 from tests.support.browser import LAPTOP, PHONE, OpenPage
 from tests.support.drills import ExerciseScene, plan_of
+from tests.support.erasing import asked_erasure
 from tests.support.exports import an_export
 from tests.support.governance import governance_proposal
 from tests.support.monitor import monitor_scene
@@ -122,6 +123,9 @@ def pages(scenes: Scenes, people: People) -> list[tuple[str, Person, str]]:
         ("a duty", dana, "/readiness/duties/people_reviewed/"),
         ("events", dana, "/backups/ledgerevent/?outcome=success"),
         ("event", dana, f"/backups/ledgerevent/{LedgerEvent.objects.latest('recorded_at').pk}/change/"),
+        ("erasures", dana, "/audit/erasures/"),
+        ("erase words", erin, f"/audit/events/{exercise.drill.story_id}/erase/"),
+        ("erasure", bob, f"/audit/erasures/{asked_erasure(exercise.drill.story, people.erin).pk}/"),
         ("types of events", dana, "/audit/catalogue/"),
         ("types of one family", dana, "/audit/catalogue/?family=request"),
         ("exports", dana, "/audit/exports/"),

@@ -18,8 +18,9 @@ from backups.models.database_rules import APPEND_ONLY, ERASABLE, SEALER_WRITTEN,
 from backups.selectors.clock import database_now
 from backups.selectors.ledger import guard_findings
 from backups.services.ledger import record_event
-from tests.factories import person
+from tests.factories import People, person
 from tests.support.database import SEALER, WEB, OwnDatabase
+from tests.support.erasing import agreed_on
 
 NEW_ID = "01a202e9-0117-7d0e-ad18-95853c4aff61"
 REQUEST = Target(kind="restore_request", id="R-0007")
@@ -289,6 +290,9 @@ def test_a_table_of_the_session_is_not_taken_for_a_type_of_the_server(event):
 
 
 def test_words_can_be_erased_once_with_their_salt(event):
+    with pytest.raises(Exception, match="when a second person has agreed"):
+        run("UPDATE backups_freetext SET text = '', salt = '', erased_at = clock_timestamp()")
+    agreed_on(FreeText.objects.get(), People())
     run("UPDATE backups_freetext SET text = '', salt = '', erased_at = clock_timestamp()")
     assert FreeText.objects.get().erased_at
     with pytest.raises(ProgrammingError, match="only be erased"):

@@ -39,6 +39,8 @@ def test_without_a_role_nothing_is_allowed():
         (Capability.EXPORT_LEDGER, {Role.AUDITOR}),
         (Capability.READ_LEDGER, {Role.AUDITOR, Role.MANAGER, Role.ADMINISTRATOR}),
         (Capability.REVIEW_LOG, {Role.AUDITOR, Role.MANAGER}),
+        (Capability.ASK_ERASURE, {Role.MANAGER, Role.ADMINISTRATOR}),
+        (Capability.AGREE_ERASURE, {Role.MANAGER}),
         (Capability.PROPOSE_GOVERNANCE, {Role.MANAGER, Role.ADMINISTRATOR}),
         (Capability.AGREE_GOVERNANCE, {Role.MANAGER}),
         (Capability.MANAGE_PEOPLE, {Role.ADMINISTRATOR}),

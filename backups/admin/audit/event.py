@@ -16,6 +16,7 @@ from backups.admin.frame import render
 from backups.domain.ledger import Target
 from backups.domain.people import Actor, Capability
 from backups.models import LedgerEvent
+from backups.selectors.erasing import open_erasure_of
 from backups.selectors.event_neighbours import Neighbours, neighbours_of
 from backups.services.ledger import event_sha256, words_match
 from backups.services.reading import record_reading
@@ -35,6 +36,8 @@ def event_page(request: HttpRequest, actor: Actor, event_id: str) -> HttpRespons
         "seal": seal,
         "source": _source(event),
         "words": _words(event),
+        "erasure": open_erasure_of(event) if event.text_commitment else None,
+        "may_erase": actor.may(Capability.ASK_ERASURE) and _has_words(event),
         "details": json.dumps(
             {name: event.members[name] for name in _TITLES if name in event.members}, indent=2, ensure_ascii=False
         ),
@@ -106,6 +109,11 @@ def _related(event: LedgerEvent) -> list[tuple[str, str, str]]:
 def _source(event: LedgerEvent) -> str:
     parts = (event.members.get("src", {}).get("ip"), event.members["actor"].get("sess"))
     return ", ".join(part for part in parts if part) or "inside the portal"
+
+
+def _has_words(event: LedgerEvent) -> bool:
+    words = getattr(event, "free_text", None)
+    return words is not None and not words.erased_at
 
 
 def _words(event: LedgerEvent) -> str:

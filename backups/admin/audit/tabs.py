@@ -26,6 +26,7 @@ _TABS: tuple[tuple[str, str, str, Capability], ...] = (
     ("approvers", "Approvers", "ops:audit-approvers", Capability.READ_LEDGER),
     ("exports", "Exports", "ops:audit-exports", Capability.EXPORT_LEDGER),
     ("reviews", "Log reviews", "ops:log-reviews", Capability.READ_LEDGER),
+    ("erasures", "Erasures", "ops:erasures", Capability.READ_LEDGER),
     ("catalogue", "Types of events", "ops:audit-catalogue", Capability.READ_LEDGER),
     ("register", "Register", "ops:register", Capability.READ_LEDGER),
 )

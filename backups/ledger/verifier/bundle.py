@@ -269,22 +269,31 @@ def _id_of(body: bytes) -> str:
     return event_id if event_id.replace("-", "").isalnum() else "unreadable"
 
 
+def _some(event_ids: Sequence[str]) -> str:
+    return ", ".join(event_ids[:5]) + (", …" if len(event_ids) > 5 else "")
+
+
 class _Commitments:
     """What the events say of the words that people wrote with them."""
 
     def __init__(self) -> None:
         self._by_event: Dict[str, str] = {}
+        self._erased: Dict[str, str] = {}
 
     def note(self, body: bytes) -> None:
-        if b'"text_commit"' not in body:
+        if b'"text_commit"' not in body and b'"text.erased"' not in body:
             return
         try:
             event = json.loads(body)
-            self._by_event[event["id"]] = event["reason"]["text_commit"]
+            if event["type"] == "text.erased":
+                self._erased[event["data"]["erased_event"]] = event["data"]["text_commitment"]
+            else:
+                self._by_event[event["id"]] = event["reason"]["text_commit"]
         except (ValueError, KeyError, TypeError):
             return
 
     def check(self, lines: Iterable[bytes], report: Report) -> None:
+        absent = dict(self._by_event)
         for line in lines:
             try:
                 row = json.loads(line)
@@ -295,3 +304,11 @@ class _Commitments:
                 continue
             if self._by_event.get(event_id) != "sha256:" + hashlib.sha256(sealed).hexdigest():
                 report.altered("The words kept with event %s are not those that were written then." % event_id)
+            absent.pop(event_id, None)
+        erased = [event_id for event_id in absent if self._erased.get(event_id) == absent[event_id]]
+        if erased:
+            said = "Erased, as events of this log say: the words of %d events (%s)."
+            report.remarks.append(said % (len(erased), _some(erased)))
+        if len(absent) > len(erased):
+            said = "The words of %d events are not in the bundle, and no event in it says that they were erased (%s)."
+            report.remarks.append(said % (len(absent) - len(erased), _some(sorted(set(absent) - set(erased)))))

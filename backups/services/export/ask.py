@@ -9,6 +9,7 @@ from backups.domain.people import Actor, Capability
 from backups.ledger.fields import Detail
 from backups.models import LedgerExport
 from backups.selectors.clock import database_now
+from backups.selectors.erasing import may_hold_erased_words
 from backups.selectors.export import open_exports
 from backups.services.export.files import path_of
 from backups.services.export.records import filter_of, record_export, target_of_export
@@ -18,6 +19,10 @@ from backups.services.sealing.sealer import newest_note
 
 #: One person's exports that may wait or run at once: a file of the whole log is work of a minute and hundreds of MB.
 MOST_OPEN = 3
+_ERASED_SINCE = (
+    "Words that may stand in this file were erased since it was made, so it is deleted. Nothing was downloaded. Make a "
+    "new export."
+)
 
 
 def ask_for_export(*, actor: Actor, format: ExportFormat, scope: ExportScope) -> LedgerExport:
@@ -55,6 +60,8 @@ def take_file(*, actor: Actor, export_id: int) -> tuple[LedgerExport, IO[bytes]]
 def _opened(export: LedgerExport) -> IO[bytes]:
     if export.state != ExportState.READY:
         raise Refused(action=None, code="no_file", sentence="There is no file to download. Make a new export.")
+    if may_hold_erased_words(export):
+        raise Refused(action=None, code="erased_since", sentence=_ERASED_SINCE)
     try:
         file = path_of(export).open("rb")
     except OSError:

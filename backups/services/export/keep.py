@@ -1,4 +1,7 @@
-"""Files of exports are deleted when their days are over; the rows that say what they were stay."""
+"""Files of exports are deleted when their days are over, or when words that they may hold were erased.
+
+The rows that say what they were stay.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from django.db import transaction
 from backups.domain.export import ExportState
 from backups.models import LedgerExport
 from backups.selectors.clock import database_now
+from backups.selectors.erasing import files_with_erased_words
 from backups.services.execution.events import the_worker
 from backups.services.export.files import path_of
 from backups.services.export.records import record_export
@@ -18,7 +22,8 @@ from backups.services.export.records import record_export
 def remove_due_files() -> int:
     """The worker's duty; returns how many files were deleted. A file that is gone already counts as deleted."""
     before = database_now() - dt.timedelta(days=settings.LEDGER_EXPORT_KEEP_DAYS)
-    due = LedgerExport.objects.filter(state=ExportState.READY, finished_at__lt=before).order_by("pk")
+    ready = LedgerExport.objects.filter(state=ExportState.READY)
+    due = (ready.filter(finished_at__lt=before) | ready.filter(pk__in=files_with_erased_words())).order_by("pk")
     return sum(_removed(pk) for pk in due.values_list("pk", flat=True)[:100])
 
 

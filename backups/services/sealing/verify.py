@@ -21,6 +21,7 @@ from backups.selectors.sealed_log import (
     checkpoints,
     contradicting_events,
     count_of_missing_texts,
+    erased_texts,
     sealed_entries,
     tree_bounds,
     unsealed_count,
@@ -141,6 +142,11 @@ def _check_texts(report: Report) -> None:
     missing = count_of_missing_texts()
     if missing:
         report.altered(f"The words of {missing} events are gone, and not by the erasure that leaves a trace.")
+    erased, unexplained = erased_texts()
+    if unexplained:
+        report.altered(f"The words of {unexplained} events were erased, and no event says so.")
+    if erased > unexplained:
+        report.remarks.append(f"The words of {erased - unexplained} events were erased, as events of the log say.")
 
 
 def _check_unsealed(report: Report) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from backups.domain.log_review import Mark
-from backups.models import LogReview
+from backups.models import LogReview, TextErasure
 from backups.selectors.log_review import concerns
 from backups.services.log_review import Marking, mark_items, open_review
 from backups.services.saved_filters import save_filter
 from tests.factories import Person
 from tests.support.commands.world import NOTHING, WHY, Act, Sent, World, in_days
+from tests.support.erasing import asked_erasure
 from tests.support.governance import governance_proposal
 
 
@@ -52,6 +53,12 @@ def _agreement(w: World) -> Sent:
     return (governance_proposal(w.people, w.scenes.project).pk,), {"answer": "agree"}
 
 
+def _erasure(w: World) -> TextErasure:
+    reason = w.scenes.draft().reason
+    assert reason is not None
+    return asked_erasure(reason, w.people.erin)
+
+
 def _kept_filter(w: World) -> Sent:
     return (save_filter(actor=w.people.dana.actor, name=WHY, narrowed_by={"outcome": "denied"}).pk,), {}
 
@@ -63,6 +70,11 @@ ACTS: dict[str, Act] = {
     "ops:audit-filter-save": Act(
         "dana", "ledger.filter_saved", lambda w: ((), {"name": WHY, "outcome": "denied"})),
     "ops:audit-filter-remove": Act("dana", "ledger.filter_removed", _kept_filter),
+    "ops:erase-words": Act("erin", "text.erase_asked",
+                           lambda w: ((w.scenes.draft().reason_id,), {"reason": "secret"}), wrong=NOTHING),
+    "ops:erasure agree": Act("bob", "text.erased", lambda w: ((_erasure(w).pk,), {"answer": "erase"})),
+    "ops:erasure refuse": Act("bob", "text.erase_refused", lambda w: ((_erasure(w).pk,), {"answer": "refuse"})),
+    "ops:erasure withdraw": Act("erin", "text.erase_withdrawn", lambda w: ((_erasure(w).pk,), {"answer": "withdraw"})),
     "ops:governance-new": Act("erin", "governance.proposed", _register, wrong=NOTHING),
     "ops:governance-decide": Act("bob", "governance.agreed", _agreement, wrong={"answer": "refuse"}),
     "ops:log-review-open": Act("dana", "log_review.opened", lambda w: ((), {})),
