@@ -61,9 +61,12 @@ def number(name: str, default: float) -> float:
 def moment(name: str, default: str) -> dt.time:
     """A time of the day, UTC."""
     try:
-        return dt.time.fromisoformat(optional(name, default)).replace(tzinfo=None)
+        time = dt.time.fromisoformat(optional(name, default))
     except ValueError:
-        raise refusal(f"{name} must be a time of the day (UTC), such as 06:00.") from None
+        time = None
+    if time is None or time.tzinfo is not None:
+        raise refusal(f"{name} must be a time of the day in UTC, without a zone, such as 06:00.")
+    return time
 
 
 def switch(name: str, *, default: bool) -> bool:

@@ -207,4 +207,11 @@ def test_the_digest_goes_by_the_sealers_own_server_or_by_that_of_all_messages():
         assert said == "all.example.org https://hooks.slack.com/all\n"
     kept = start("'LEDGER_DIGEST_EMAIL_URL' in os.environ", command="runserver", **everyones, **own).stdout
     assert kept == "False\n"
-    assert "LEDGER_DIGEST_AT must be a time" in start("0", LEDGER_DIGEST_AT="6 o'clock").stderr
+
+
+@pytest.mark.parametrize("wrong", ["6 o'clock", "06:00+02:00", "24:30"])
+def test_a_time_of_the_day_is_one_in_utc(monkeypatch, wrong):
+    monkeypatch.setenv("SOME_TIME", wrong)
+
+    with pytest.raises(ImproperlyConfigured, match="SOME_TIME must be a time of the day in UTC"):
+        environment.moment("SOME_TIME", "06:00")

@@ -58,6 +58,15 @@ def test_setting_up_makes_a_key_and_prints_what_goes_on_paper(installed: SealedP
     assert read_signer(key_file(installed).read_text()) == signer
 
 
+def test_a_key_that_others_can_read_is_told(installed: SealedPortal, caplog: pytest.LogCaptureFixture):
+    run(installed, "set_up_ledger")
+    assert "can be read by others" not in caplog.text
+    key_file(installed).chmod(0o440)
+    run(installed, "set_up_ledger")
+    assert "can be read by others than its owner" in caplog.text
+    assert "PRIVATE+KEY" not in caplog.text
+
+
 def test_after_a_change_of_the_key_both_keys_count_for_their_own_trees(installed: SealedPortal):
     comment()
     run(installed, "set_up_ledger")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from backups.ledger.signer import Signer, new_signer, read_signer
 from backups.ledger.verifier.notes import NoteRefused, VerifierKey, parse_verifier_keys
 from backups.services.sealing.errors import KeyUnusable
 from backups.services.sealing.memory import write_whole
+
+logger = logging.getLogger(__name__)
 
 _VKEYS = "vkeys.txt"
 
@@ -44,6 +47,8 @@ def open_key_ring() -> KeyRing:
     except OSError as error:
         raise KeyUnusable(f"LEDGER_KEY_FILE names {name}, which cannot be read: {error.strerror}.") from None
     signer = _checked(text)
+    if file and file.stat().st_mode & 0o077:
+        logger.warning("The ledger's key %s can be read by others than its owner: chmod 0400 it.", file)
     return KeyRing(signer=signer, file=file, known=remember_key(signer.verifier_key), _stamp=_stamp_of(file))
 
 
