@@ -70,7 +70,7 @@ def test_dana_makes_one_watches_it_and_downloads_it(log: list[LedgerEvent], peop
 
 def test_each_step_is_an_event_that_names_hashes_and_no_filter(log: list[LedgerEvent], people: People):
     dana = client_of(people.dana)
-    dana.post(NEW, {"format": "ocsf", "target": "MRN-4711"})
+    dana.post(NEW, {"format": "ocsf", "target": "R-4711"})
     export = LedgerExport.objects.get()
     write_due_exports()
     for _ in range(2):
