@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
-PARTS = ("merkle", "ed25519", "notes", "log", "kept", "timestamps", "bundle", "command")
+PARTS = ("merkle", "ed25519", "notes", "event", "log", "kept", "timestamps", "bundle", "command")
 FILE_NAME = "carecircle_verify.py"
 
 _HEAD = '''#!/usr/bin/env python3

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet, TextField
+from django.db.models import Exists, Max, OuterRef, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from backups.domain.anchor import TIME_STAMPS
@@ -24,27 +24,31 @@ class SealedEntry(NamedTuple):
 
     place: int
     hash: bytes
-    body: str | None
+    body: bytes | None
+
+
+# The event by its key, leaf by leaf: without statistics a join is planned as a walk over all events for each piece.
+# COPY, because a million rows then cost the reader a second.
+_COPY_ENTRIES = """
+COPY (SELECT leaf.index, leaf.hash, found.body
+        FROM (SELECT * FROM backups_ledgerleaf WHERE index >= %s AND index < %s ORDER BY index) leaf
+        LEFT JOIN LATERAL (SELECT body FROM backups_ledgerevent WHERE id = leaf.event_id LIMIT 1) found ON true
+       ORDER BY leaf.index) TO STDOUT (FORMAT BINARY)
+"""
 
 
 def sealed_entries(*, until: int) -> Iterator[SealedEntry]:
     """Those with a place below `until`."""
-    following = 0
-    while True:
-        leaves = LedgerLeaf.objects.filter(index__gte=following, index__lt=until).order_by("index")
-        rows = list(leaves.values_list("index", "event_id", "hash")[:_CHUNK])
-        bodies = _bodies([event_id for _, event_id, _ in rows])
-        yield from (SealedEntry(index, bytes(each), bodies.get(event_id)) for index, event_id, each in rows)
-        if len(rows) < _CHUNK:
-            return
-        following = rows[-1][0] + 1
+    last = LedgerLeaf.objects.filter(index__lt=until).aggregate(last=Max("index"))["last"]
+    for first in range(0, 0 if last is None else last + 1, _CHUNK):
+        yield from _piece(first, min(first + _CHUNK, until))
 
 
-def _bodies(event_ids: list[UUID]) -> dict[UUID, str]:
-    """By their keys: without statistics a join is planned as a walk over all events for each piece."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, body FROM backups_ledgerevent WHERE id = ANY(%s::uuid[])", [event_ids])
-        return dict(cursor.fetchall())
+def _piece(first: int, end: int) -> list[SealedEntry]:
+    """Whole, because until a COPY is over nothing else can be asked of the connection."""
+    with connection.cursor() as cursor, cursor.copy(_COPY_ENTRIES, [first, end]) as copy:
+        copy.set_types(["int8", "bytea", "bytea"])  # the text as the bytes that it is stored as
+        return [SealedEntry(*row) for row in copy.rows()]
 
 
 def tree_bounds() -> tuple[int, int]:

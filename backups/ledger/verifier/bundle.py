@@ -20,7 +20,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, cast
 
-from backups.ledger.verifier.log import Anchor, Entry, LogCheck, Report, anchors_that_contradict, parsed_time
+from backups.ledger.verifier.event import parsed_time
+from backups.ledger.verifier.log import Anchor, Entry, LogCheck, Report, anchors_that_contradict
 from backups.ledger.verifier.notes import (
     Checkpoint,
     NoteRefused,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
+from collections import deque
 from datetime import datetime, timedelta, timezone
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
+from backups.ledger.verifier.event import canonical, read_event, told_by
 from backups.ledger.verifier.merkle import CompactRange, leaf_hash
 from backups.ledger.verifier.notes import Checkpoint
 
@@ -15,8 +15,6 @@ VERIFIED, ALTERED, CANNOT_TELL = 0, 1, 2
 # An event may be sealed this long after an anchor that was taken without it: its transaction was still open.
 LATEST_SEAL_SECONDS = 900
 CLOCK_SKEW_SECONDS = 120
-
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 class Entry(NamedTuple):
@@ -85,7 +83,7 @@ class LogCheck:
     ) -> None:
         self._report, self._head, self._strict = report, head, strict
         self._tree = CompactRange()
-        self._marks = _marks(head, checkpoints, anchors)
+        self._marks: Deque[Mark] = deque(_marks(head, checkpoints, anchors))
         self._anchors = [mark for mark in self._marks if mark.is_anchor]
         self._ids: Set[str] = set()
         self._good_size = 0
@@ -95,6 +93,9 @@ class LogCheck:
         self._next_anchor = next(self._covering)
         self._earliest: Optional[datetime] = None
         self._passed_size = 0
+        # Times as the ledger writes them, so that an event's own is compared as it is. Empty: no bound.
+        self._not_before = self._not_after = ""
+        self._bound_times()
 
     @property
     def size(self) -> int:
@@ -114,7 +115,7 @@ class LogCheck:
     def _take(self, leaf: bytes) -> None:
         self._tree.append(leaf)
         while self._marks and self._marks[0].checkpoint.size == self._tree.size:
-            self._compare(self._marks.pop(0))
+            self._compare(self._marks.popleft())
 
     def finish(self) -> Report:
         """Says what is missing at the end. The report counts only what really lies under a checkpoint that holds."""
@@ -160,13 +161,13 @@ class LogCheck:
     def _look_at(self, index: int, entry: Entry, leaf: bytes) -> None:
         if entry.noted_hash is not None and entry.noted_hash != leaf:
             self._report.altered("Event %d is not what the sealer once hashed: %s." % (index, _named(entry.body)))
-        event = _read(entry.body)
-        if event is None:
+        told = told_by(entry.body)
+        if told is None:
             self._report.altered("Event %d is not an event of the known form." % index)
             return
-        self._once(index, str(event.get("id", "")))
-        self._in_its_time(index, event)
-        if self._strict and _canonical(event) != entry.body:
+        self._once(index, told.id)
+        self._in_its_time(index, told.recorded)
+        if self._strict and not _is_canonical(entry.body):
             self._report.altered("Event %d is not in the one canonical form (RFC 8785)." % index)
 
     def _once(self, index: int, event_id: str) -> None:
@@ -174,27 +175,34 @@ class LogCheck:
             self._report.altered("Event %d has the id of an earlier one: %s." % (index, event_id))
         self._ids.add(event_id)
 
-    def _in_its_time(self, index: int, event: Dict[str, Any]) -> None:
+    def _in_its_time(self, index: int, recorded: str) -> None:
         """An event first covered by one anchor was recorded after the anchor before it, and before that one."""
+        if self._next_anchor is not None and index >= self._next_anchor.checkpoint.size:
+            self._pass_anchors(index)
+        if not recorded:
+            self._report.altered("Event %d does not say when it was recorded." % index)
+        elif recorded < self._not_before:
+            self._report.altered(
+                "Event %d says that it was recorded at %s, but the anchor of %s was taken without it: it is dated back."
+                % (index, recorded, _stamp_of(self._earliest))
+            )
+        elif self._not_after and recorded > self._not_after:
+            self._report.altered(
+                "Event %d says that it was recorded at %s, after the anchor of %s that covers it."
+                % (index, recorded, _stamp_of(self._next_anchor.taken_at if self._next_anchor else None))
+            )
+
+    def _pass_anchors(self, index: int) -> None:
         while self._next_anchor is not None and index >= self._next_anchor.checkpoint.size:
             passed, self._next_anchor = self._next_anchor, next(self._covering)
             if passed.checkpoint.size != self._passed_size:  # of several of one size the earliest counts
                 self._earliest, self._passed_size = passed.taken_at or self._earliest, passed.checkpoint.size
-        recorded = parsed_time(str(event.get("rec", "")))
-        if recorded is None:
-            self._report.altered("Event %d does not say when it was recorded." % index)
-            return
-        if self._earliest and recorded < self._earliest - timedelta(seconds=LATEST_SEAL_SECONDS):
-            self._report.altered(
-                "Event %d says that it was recorded at %s, but the anchor of %s was taken without it: it is dated back."
-                % (index, event["rec"], _stamp(self._earliest))
-            )
+        self._bound_times()
+
+    def _bound_times(self) -> None:
         latest = self._next_anchor.taken_at if self._next_anchor else None
-        if latest and recorded > latest + timedelta(seconds=CLOCK_SKEW_SECONDS):
-            self._report.altered(
-                "Event %d says that it was recorded at %s, after the anchor of %s that covers it."
-                % (index, event["rec"], _stamp(latest))
-            )
+        self._not_before = _shifted(self._earliest, -LATEST_SEAL_SECONDS)
+        self._not_after = _shifted(latest, CLOCK_SKEW_SECONDS)
 
 
 class Mark(NamedTuple):
@@ -229,44 +237,30 @@ def anchors_that_contradict(anchors: Iterable[Anchor]) -> Iterator[str]:
             yield "The anchors %s and %s show two different logs of %d events." % sizes
 
 
-def parsed_time(text: str) -> Optional[datetime]:
-    """A time as the ledger writes it, or None."""
-    if not _TIME.fullmatch(text):
-        return None
-    try:
-        return datetime.fromisoformat(text[:-1] + "+00:00")
-    except ValueError:
-        return None
-
-
 def _stamp(at: datetime) -> str:
     return at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _stamp_of(at: Optional[datetime]) -> str:
+    return _stamp(at) if at else "?"
+
+
+def _shifted(at: Optional[datetime], seconds: int) -> str:
+    """The time so much later, as the ledger writes it; empty for none."""
+    if at is None:
+        return ""
+    return (at.astimezone(timezone.utc) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _when(at: Optional[datetime]) -> str:
     return ", %s" % _stamp(at) if at else ""
 
 
-def _read(body: bytes) -> Optional[Dict[str, Any]]:
-    try:
-        event = json.loads(body.decode("utf-8"))
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and event.get("v") == "ccops.audit/1" else None
+def _is_canonical(body: bytes) -> bool:
+    event = read_event(body)
+    return event is not None and canonical(event) == body
 
 
 def _named(body: bytes) -> str:
-    event = _read(body) or {}
+    event = read_event(body) or {}
     return "%s %s, which now says %s" % (event.get("type", "?"), event.get("id", "?"), event.get("rec", "?"))
-
-
-def _canonical(value: Any) -> bytes:
-    """RFC 8785 for what events hold: text, integers, lists and maps."""
-    return json.dumps(_in_order(value), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-
-
-def _in_order(value: Any) -> Any:
-    if isinstance(value, dict):
-        names = sorted(value, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
-        return {name: _in_order(value[name]) for name in names}
-    return [_in_order(member) for member in value] if isinstance(value, list) else value

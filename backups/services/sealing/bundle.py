@@ -199,4 +199,4 @@ def _body(entry: SealedEntry) -> bytes:
         raise SealingError(
             f"Event {entry.place} was removed from the database. Run verify_ledger. Nothing was finished."
         )
-    return entry.body.encode("utf-8")
+    return entry.body

@@ -108,7 +108,7 @@ def _check_tree(
         if entry.body is None:
             check.add_missing(entry.hash)
         else:
-            check.add(Entry(entry.body.encode("utf-8", "surrogatepass"), entry.hash))
+            check.add(Entry(entry.body, entry.hash))
         if check.size % _PIECE == 0:
             looked_at(check.size)
     check.finish()
