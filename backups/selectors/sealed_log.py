@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, Max, OuterRef, QuerySet, TextField
+from django.db.models import Exists, OuterRef, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from backups.domain.anchor import TIME_STAMPS
@@ -31,7 +31,7 @@ class SealedEntry(NamedTuple):
 # COPY, because a million rows then cost the reader a second.
 _COPY_ENTRIES = """
 COPY (SELECT leaf.index, leaf.hash, found.body
-        FROM (SELECT * FROM backups_ledgerleaf WHERE index >= %s AND index < %s ORDER BY index) leaf
+        FROM (SELECT * FROM backups_ledgerleaf WHERE index >= %s AND index < %s ORDER BY index LIMIT %s) leaf
         LEFT JOIN LATERAL (SELECT body FROM backups_ledgerevent WHERE id = leaf.event_id LIMIT 1) found ON true
        ORDER BY leaf.index) TO STDOUT (FORMAT BINARY)
 """
@@ -39,14 +39,15 @@ COPY (SELECT leaf.index, leaf.hash, found.body
 
 def sealed_entries(*, until: int) -> Iterator[SealedEntry]:
     """Those with a place below `until`."""
-    last = LedgerLeaf.objects.filter(index__lt=until).aggregate(last=Max("index"))["last"]
-    for first in range(0, 0 if last is None else last + 1, _CHUNK):
-        yield from _piece(first, min(first + _CHUNK, until))
+    entries = _piece(0, until)
+    while entries:
+        yield from entries
+        entries = _piece(entries[-1].place + 1, until)
 
 
 def _piece(first: int, end: int) -> list[SealedEntry]:
     """Whole, because until a COPY is over nothing else can be asked of the connection."""
-    with connection.cursor() as cursor, cursor.copy(_COPY_ENTRIES, [first, end]) as copy:
+    with connection.cursor() as cursor, cursor.copy(_COPY_ENTRIES, [first, end, _CHUNK]) as copy:
         copy.set_types(["int8", "bytea", "bytea"])  # the text as the bytes that it is stored as
         return [SealedEntry(*row) for row in copy.rows()]
 

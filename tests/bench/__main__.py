@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.bench import (
@@ -12,22 +12,20 @@ from tests.bench import (
     drill_bench,
     idle_bench,
     ledger_bench,
-    ledger_export_bench,
-    ledger_list_bench,
+    ledger_stored_bench,
     monitor_bench,
     portal_bench,
     sandbox_bench,
 )
 
-BENCHES: tuple[Callable[[], list[dict[str, Any]]], ...] = (
+BENCHES: tuple[Callable[[], Iterable[dict[str, Any]]], ...] = (
     sandbox_bench.figures,
     idle_bench.figures,
     checks_bench.figures,
     drill_bench.figures,
     monitor_bench.figures,
     ledger_bench.figures,
-    ledger_list_bench.figures,
-    ledger_export_bench.figures,
+    ledger_stored_bench.figures,
     portal_bench.figures,
 )
 

@@ -1,22 +1,21 @@
 """What an export of the whole log costs in memory and time, in each format, beside a bare COPY of the same rows.
 
-Each is made by a process of its own. `python -m tests.bench.ledger_export_bench`.
+Part of ledger_stored_bench. Each is made by a process of its own.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from tests.bench.ledger_filling import filled_log
+from tests.bench.ledger_filling import Portal, connect_django
 
 MODULE = "tests.bench.ledger_export_bench"
 FORMATS = ("csv", "ocsf", "log")
@@ -24,20 +23,15 @@ MOST_MEGABYTES = 200.0
 _COPY = "COPY (SELECT id, actor_name, body FROM backups_ledgerevent ORDER BY recorded_at, id) TO STDOUT (FORMAT csv)"
 
 
-def figures() -> list[dict[str, Any]]:
-    """Measured by a process that may have Django for itself."""
-    done = subprocess.run([sys.executable, "-m", MODULE], stdout=subprocess.PIPE, timeout=3600, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+def figures(portal: Portal) -> Iterator[dict[str, Any]]:
+    """One for each form."""
+    copied = _in_a_process("copy", portal)
+    for name in FORMATS:
+        yield _figure(name, _in_a_process(name, portal), copied)
 
 
-def _measure() -> list[dict[str, Any]]:
-    with filled_log() as log:
-        copied = _in_a_process("copy", log.url, log.directory)
-        return [_figure(name, _in_a_process(name, log.url, log.directory), copied) for name in FORMATS]
-
-
-def _in_a_process(what: str, url: str, directory: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", MODULE, what, url, str(directory)]
+def _in_a_process(what: str, portal: Portal) -> dict[str, Any]:
+    command = [sys.executable, "-m", MODULE, what, portal.url, str(portal.directory)]
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=1800, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -56,10 +50,10 @@ def _figure(name: str, made: dict[str, Any], copied: dict[str, Any]) -> dict[str
     }
 
 
-def _one(what: str, url: str, directory: Path) -> dict[str, Any]:
+def _one(what: str, portal: Portal) -> dict[str, Any]:
     if what == "copy":
-        return _measured(lambda: _copied(url, directory / "copied.csv"))
-    _set_up(url, directory)
+        return _measured(lambda: _copied(portal.url, portal.directory / "copied.csv"))
+    connect_django(portal)
     export = _asked_for(what)
     return _measured(lambda: _exported(export))
 
@@ -87,21 +81,6 @@ def _copied(url: str, path: Path) -> tuple[int, Path]:
             for block in copy:
                 file.write(block)
         return cursor.rowcount, path
-
-
-def _set_up(url: str, directory: Path) -> None:
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-    import django
-
-    django.setup()
-    from django.conf import settings
-
-    from tests.bench.ledger_bench import ORIGIN
-    from tests.support.database import point_django_at
-
-    settings.LEDGER_ORIGIN = ORIGIN
-    settings.LEDGER_EXPORT_DIR = directory / "exports"
-    point_django_at(url)
 
 
 def _asked_for(format: str) -> int:
@@ -132,8 +111,5 @@ def _exported(export_id: int) -> tuple[int, Path]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sys.stdout.write(json.dumps(_one(sys.argv[1], sys.argv[2], Path(sys.argv[3]))))
-    else:
-        for one in _measure():
-            sys.stdout.write(json.dumps(one) + "\n")
+    what, url, directory = sys.argv[1:]
+    sys.stdout.write(json.dumps(_one(what, Portal(url, Path(directory)))))

@@ -64,14 +64,26 @@ def check_database(
     looked_at: Callable[[int], None] = lambda _: None,
 ) -> Report:
     """The same without a record. `looked_at` hears now and then of how many events, and may end it by raising."""
-    report = Report()
-    anchors = [each for directory in anchor_directories for each in read_anchors(directory, keys, report)]
-    check_anchors(anchors, report)
-    _check_tree(report, keys, anchors, strict, looked_at)
+    report = check_log(keys=keys, anchor_directories=anchor_directories, strict=strict, looked_at=looked_at)
     _check_columns(report)
     _check_texts(report)
     _check_unsealed(report)
     check_time_stamps(report, roots_file=tsa_roots)
+    return report
+
+
+def check_log(
+    *,
+    keys: Sequence[VerifierKey],
+    anchor_directories: Sequence[Path],
+    strict: bool = False,
+    looked_at: Callable[[int], None] = lambda _: None,
+) -> Report:
+    """Hashes, tree, signatures and anchors: what the verifier of a bundle looks at as well."""
+    report = Report()
+    anchors = [each for directory in anchor_directories for each in read_anchors(directory, keys, report)]
+    check_anchors(anchors, report)
+    _check_tree(report, keys, anchors, strict, looked_at)
     return report
 
 
