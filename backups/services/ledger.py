@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -101,6 +102,7 @@ def record_refusal(
         )
 
 
+@cache
 def event_meanings() -> dict[str, str]:
     """Every type of event and what it means, in the order of the catalogue."""
     return {declared.code: declared.meaning for declared in CATALOGUE.values()}

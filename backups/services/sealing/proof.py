@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from uuid import UUID
 
 from django.db import connection
 
 from backups.ledger.tree import inclusion_proof
-from backups.ledger.verifier.merkle import HASH_BYTES, inclusion_holds, root_of
+from backups.ledger.verifier.merkle import EMPTY_ROOT, HASH_BYTES, inclusion_holds, root_of
 from backups.ledger.verifier.notes import proof_text
 from backups.models.sealing import AnchorReceipt, LedgerCheckpoint, LedgerLeaf
 from backups.services.sealing.errors import SealingError
@@ -74,7 +75,7 @@ def proof_of(event_id: UUID) -> EventProof | None:
 
 def _proof(place: int, leaf: bytes, checkpoint: LedgerCheckpoint, reader: _Reader, *, anchored: bool) -> EventProof:
     size, root = checkpoint.size, bytes(checkpoint.root)
-    path = inclusion_proof(index=place, size=size, subtree=reader.subtree)
+    path = reader.path(place, size)
     if not inclusion_holds(index=place, size=size, leaf=leaf, root=root, proof=path):
         raise SealingError(f"The tree in the database does not prove entry {place}. Run verify_ledger.")
     return EventProof(place, size, proof_text(place, path, checkpoint.note), anchored)
@@ -89,42 +90,64 @@ def _checkpoint_over(index: int) -> tuple[LedgerCheckpoint | None, bool]:
     return LedgerCheckpoint.objects.filter(size__gt=index).order_by("size").first(), False
 
 
+_Block: TypeAlias = tuple[int, int]
+"""A kept level, and which 256 hashes of it."""
+
+
 @dataclass(slots=True)
 class _Reader:
     """Reads kept hashes by blocks of 256, each once as long as the next ones are asked for soon."""
 
-    _blocks: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)
+    _blocks: dict[_Block, list[bytes]] = field(default_factory=dict)
 
-    def subtree(self, level: int, position: int) -> bytes:
-        kept = level // _BITS * _BITS
-        first, count = position << (level - kept), 1 << (level - kept)
-        block, begin = divmod(first, _BLOCK)
-        return root_of(self._block(kept, block)[begin : begin + count])
+    def path(self, place: int, size: int) -> list[bytes]:
+        """The hashes from the leaf to the root. All blocks that it needs are read together."""
+        needed: set[_Block] = set()
 
-    def _block(self, kept: int, block: int) -> list[bytes]:
-        if (kept, block) not in self._blocks:
-            if len(self._blocks) >= _BLOCKS_KEPT:
-                del self._blocks[next(iter(self._blocks))]
-            self._blocks[kept, block] = _read(kept, block << _BITS)
-        return self._blocks[kept, block]
+        def note(level: int, position: int) -> bytes:
+            needed.add(_where(level, position)[0])
+            return EMPTY_ROOT
+
+        inclusion_proof(index=place, size=size, subtree=note)
+        self._read_together(needed)
+        return inclusion_proof(index=place, size=size, subtree=self._subtree)
+
+    def _subtree(self, level: int, position: int) -> bytes:
+        block, begin, count = _where(level, position)
+        return root_of(self._blocks[block][begin : begin + count])
+
+    def _read_together(self, needed: set[_Block]) -> None:
+        missing = needed - self._blocks.keys()
+        while self._blocks.keys() - needed and len(self._blocks) + len(missing) > _BLOCKS_KEPT:
+            del self._blocks[next(block for block in self._blocks if block not in needed)]
+        if missing:
+            self._blocks |= _read(sorted(missing))
 
 
-# One row with all hashes: 256 rows cost many times as much to hand over.
-_READ_LEAVES = """
-SELECT coalesce(string_agg(hash, ''::bytea ORDER BY index), ''::bytea)
-  FROM backups_ledgerleaf WHERE index >= %s AND index < %s
-"""
-_READ_NODES = """
-SELECT coalesce(string_agg(hash, ''::bytea ORDER BY position), ''::bytea)
-  FROM backups_ledgernode WHERE position >= %s AND position < %s AND level = %s
-"""
+def _where(level: int, position: int) -> tuple[_Block, int, int]:
+    """The block that the subtree's hash is made of, and the first and the number of the hashes in it."""
+    kept = level // _BITS * _BITS
+    block, begin = divmod(position << (level - kept), _BLOCK)
+    return (kept, block), begin, 1 << (level - kept)
 
 
-def _read(kept: int, first: int) -> list[bytes]:
+# One row with all hashes of a block: 256 rows cost many times as much to hand over.
+_READ = f"""
+SELECT wanted.level, wanted.block, CASE wanted.level
+       WHEN 0 THEN (SELECT string_agg(hash, ''::bytea ORDER BY index) FROM backups_ledgerleaf
+                     WHERE index >= wanted.block * {_BLOCK} AND index < (wanted.block + 1) * {_BLOCK})
+       ELSE (SELECT string_agg(hash, ''::bytea ORDER BY position) FROM backups_ledgernode
+              WHERE level = wanted.level AND position >= wanted.block * {_BLOCK}
+                AND position < (wanted.block + 1) * {_BLOCK}) END
+  FROM unnest(%s::smallint[], %s::bigint[]) AS wanted (level, block)
+"""  # noqa: S608 - of numbers of this file
+
+
+def _read(blocks: Sequence[_Block]) -> dict[_Block, list[bytes]]:
     with connection.cursor() as cursor:
-        if kept == 0:
-            cursor.execute(_READ_LEAVES, [first, first + _BLOCK])
-        else:
-            cursor.execute(_READ_NODES, [first, first + _BLOCK, kept])
-        hashes = bytes(cursor.fetchone()[0])
+        cursor.execute(_READ, [[level for level, _ in blocks], [block for _, block in blocks]])
+        return {(level, block): _split(bytes(hashes or b"")) for level, block, hashes in cursor.fetchall()}
+
+
+def _split(hashes: bytes) -> list[bytes]:
     return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
