@@ -14,7 +14,7 @@ from django.db.models.functions import Cast
 from backups.domain.anchor import TIME_STAMPS
 from backups.models.event_columns import CONTRADICTIONS
 from backups.models.ledger import FreeText, LedgerEvent
-from backups.models.sealing import AnchorReceipt, LedgerCheckpoint, LedgerLeaf
+from backups.models.sealing import AnchorReceipt, LedgerCheckpoint
 
 _CHUNK = 5_000
 

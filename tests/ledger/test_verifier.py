@@ -377,5 +377,5 @@ def test_the_one_file_needs_nothing_newer_than_python_3_9():
         )
     )
     assert [name for name, count in named.items() if count > 1] == []
-    assert len(PARTS) == 8
+    assert len(PARTS) == 9
     assert "backups.ledger.verifier" not in one_file().replace("`backups.ledger.verifier", "")
