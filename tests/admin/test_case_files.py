@@ -213,7 +213,7 @@ def test_an_automatic_drill_shows_its_checks_and_times(scenes, people, dana):
     assert str(drill.seed) in shown
     assert "Passed" in shown
     assert "What the plan asked for then" in shown
-    assert "Rto objective: <span" in shown
+    assert "RTO objective: <span" in shown
     assert 'Time limit: <span class="wrap-anywhere">30 min' in shown
 
 

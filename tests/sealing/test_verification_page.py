@@ -56,7 +56,7 @@ def test_dana_verifies_the_log_and_sees_what_was_looked_at(sealed: SealedPortal,
     assert verify_when_asked() == 0
     newest = LedgerCheckpoint.objects.order_by("-size").first()
     shown = dana.get(where).content.decode()
-    for part in ("Verified: every sealed record is as it was signed", bytes(newest.root).hex(), "1 checkpoints",
+    for part in ("Every sealed record is as it was signed.", bytes(newest.root).hex(), ": 1 checkpoint",
                  sealed.signer.verifier_key.text()):  # fmt: skip
         assert part in shown, part
     told = LedgerEvent.objects.get(type="ledger.verified")
@@ -79,7 +79,7 @@ def test_what_was_altered_is_said_and_what_cannot_be_told_too(sealed: SealedPort
     )
     altered, shown = asked_and_done(dana)
     assert altered.verdict == Verdict.ALTERED
-    assert "ALTERED: the record is not the one that was signed" in shown
+    assert "The record is not the one that was signed." in shown
     assert "is not what the sealer once hashed" in shown
     assert "NOT intact" in dana.get("/audit/").content.decode()
 

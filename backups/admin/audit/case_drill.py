@@ -60,7 +60,8 @@ def plan_in_words(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _label(name: str) -> str:
-    return name.removesuffix("_seconds").replace("_", " ").capitalize()
+    words = name.removesuffix("_seconds").replace("_", " ").capitalize()
+    return words.replace("Rto ", "RTO ").replace("Rpo ", "RPO ")
 
 
 def _worded(name: str, value: Any) -> str:

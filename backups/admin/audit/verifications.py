@@ -22,14 +22,14 @@ from backups.services.reading import record_reading
 from backups.services.restore.errors import Refused
 
 _VERDICT = {
-    Verdict.VERIFIED: ("Verified: every sealed record is as it was signed", "good"),
-    Verdict.ALTERED: ("ALTERED: the record is not the one that was signed", "bad"),
-    Verdict.UNCLEAR: ("It cannot tell", "warn"),
+    Verdict.VERIFIED: ("Verified", "Every sealed record is as it was signed.", "good"),
+    Verdict.ALTERED: ("ALTERED", "The record is not the one that was signed.", "bad"),
+    Verdict.UNCLEAR: ("It cannot tell", "Something is missing, or cannot be read: see below.", "warn"),
 }
 _STATE = {
-    VerificationState.WAITING: ("Waiting for the worker", "info"),
-    VerificationState.RUNNING: ("Being verified", "info"),
-    VerificationState.FAILED: ("It came to no verdict", "bad"),
+    VerificationState.WAITING: ("Waiting for the worker", "", "info"),
+    VerificationState.RUNNING: ("Being verified", "", "info"),
+    VerificationState.FAILED: ("It came to no verdict", "", "bad"),
 }
 
 
@@ -75,12 +75,13 @@ def _get(pk: int) -> LedgerVerification:
 
 def _context(found: LedgerVerification) -> dict[str, Any]:
     state = VerificationState(found.state)
-    words, tone = _VERDICT[Verdict(found.verdict)] if state is VerificationState.DONE else _STATE[state]
+    words, sentence, tone = _VERDICT[Verdict(found.verdict)] if state is VerificationState.DONE else _STATE[state]
     expected = found.events_expected
     took = found.finished_at - found.began_at if found.finished_at and found.began_at else None
     return {
         "verification": found,
         "words": words,
+        "sentence": sentence,
         "tone": tone,
         "share": min(100, found.events * 100 // expected) if expected else None,
         "took": took,

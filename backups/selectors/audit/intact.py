@@ -12,6 +12,9 @@ from backups.models import LedgerEvent
 from backups.models.sealing import AnchorReceipt, LedgerLeaf
 from backups.selectors.sealing import SealStanding, oldest_unsealed, seal_standing, untaken_since
 
+#: The sealer takes new records within seconds; reading this page is one of them.
+_LONGEST_WAIT = dt.timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
 class OutsideCopy:
@@ -25,10 +28,14 @@ class OutsideCopy:
 
 @dataclass(frozen=True, slots=True)
 class Intact:
-    """`first`, `last`: places in the tree of the first and last record of the period; None: none is sealed."""
+    """`first`, `last`: places in the tree of the first and last record of the period; None: none is sealed.
+
+    `waits_long`: the oldest record without a seal is older than the sealer may need.
+    """
 
     standing: SealStanding
     unsealed_since: dt.datetime | None
+    waits_long: bool
     copies: list[OutsideCopy]
     first: int | None
     last: int | None
@@ -40,9 +47,11 @@ class Intact:
 
 def intact(period: Period, anchors: Mapping[str, Rhythm], now: dt.datetime) -> Intact:
     """`anchors`: the names of those that are configured. Seven queries and three for each anchor."""
+    waiting = oldest_unsealed(now=now)
     return Intact(
         standing=seal_standing(),
-        unsealed_since=oldest_unsealed(now=now),
+        unsealed_since=waiting,
+        waits_long=waiting is not None and now - waiting > _LONGEST_WAIT,
         copies=[_copy(name, rhythm, now) for name, rhythm in anchors.items()],
         first=_place(period, "recorded_at", "id"),
         last=_place(period, "-recorded_at", "-id"),
