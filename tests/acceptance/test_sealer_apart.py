@@ -18,6 +18,7 @@ from django.conf import settings
 
 from backups.models import AnchorReceipt, LedgerCheckpoint, LedgerEvent
 from tests.ledger.sample_log import ORIGIN
+from tests.services.notification.receivers import Receiver, smtp_receiver
 from tests.support.database import OwnDatabase
 from tests.support.sealing import comment
 from tests.support.worker import wait_until
@@ -35,6 +36,7 @@ class Host:
     etc: Path
     var: Path
     database: OwnDatabase
+    mail_port: int
 
     @property
     def key(self) -> Path:
@@ -51,6 +53,7 @@ class Host:
             "SITE_URL": "https://ops.example.org",
             "LEDGER_ORIGIN": ORIGIN,
             "LEDGER_ANCHOR_DIRS": str(self.anchors),
+            "LEDGER_DIGEST_MAIL": "custodian@example.org",
             "LEDGER_SEAL_SECONDS": "0.1",
             "LOG_LEVEL": "WARNING",
         } | {f"{name}_FILE": str(self.etc / "secrets" / name.lower()) for name in WEBS_OWN}
@@ -60,6 +63,7 @@ class Host:
             "LEDGER_DATABASE_URL": self.database.sealer_url,
             "LEDGER_KEY_FILE": str(self.key),
             "LEDGER_STATE_DIR": str(self.key.parent / "memory"),
+            "LEDGER_DIGEST_EMAIL_URL": f"smtp://127.0.0.1:{self.mail_port}",
         }
 
     def sealer(self, command: str) -> subprocess.Popen[str]:
@@ -96,10 +100,16 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 @pytest.fixture
-def host(own_database: OwnDatabase) -> Iterator[Host]:
+def mail_server() -> Iterator[Receiver]:
+    with smtp_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def host(own_database: OwnDatabase, mail_server: Receiver) -> Iterator[Host]:
     with tempfile.TemporaryDirectory() as base:  # pytest's own directories are closed to other users
         Path(base).chmod(0o755)
-        made = Host(Path(base) / "etc", Path(base) / "var", own_database)
+        made = Host(Path(base) / "etc", Path(base) / "var", own_database, mail_server.port)
         directory(made.etc)
         directory(made.var)
         directory(made.etc / "secrets", mode=0o750, group=WEB)
@@ -142,7 +152,7 @@ def open_webs_secrets(host: Host) -> None:
             (host.etc / "secrets" / name.lower()).chmod(0o640)
 
 
-def test_the_sealer_is_a_service_of_another_user(host: Host):
+def test_the_sealer_is_a_service_of_another_user(host: Host, mail_server: Receiver):
     close_webs_secrets(host)
     comment()
     status, said = ended(host.sealer("set_up_ledger"))
@@ -161,7 +171,10 @@ def test_the_sealer_is_a_service_of_another_user(host: Host):
         sealing.terminate()
         status, said = ended(sealing)
     assert status == 0, said
-    assert AnchorReceipt.objects.exists()
+    assert AnchorReceipt.objects.filter(gates=True).exists()
+    assert [f"\r\n{ORIGIN}\r\n1\r\n" in mail for mail in mail_server.mails] == [True], (
+        "the first checkpoint, once a day"
+    )
     open_webs_secrets(host)
     the_web_reads_no_secret_of_the_sealer(host)
     keys = host.etc / "ledger-vkeys.txt"
