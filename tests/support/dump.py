@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +15,8 @@ from psycopg import sql
 
 from neon_sandbox.binaries import find_bin_dir
 from tests.support.database import OWNER, OwnDatabase
+
+_COPY = re.compile(r"COPY \w+\.(\w+) \((.*)\) FROM stdin;")
 
 
 def dump(database: OwnDatabase, file: Path) -> Path:
@@ -45,3 +49,17 @@ def _run(program: str, *arguments: str) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{program}: {done.stderr}"
+
+
+def values(database: OwnDatabase, file: Path) -> Iterator[tuple[str, str]]:
+    """What a plain dump of all rows holds: `table.column` and each value, as text."""
+    _run("pg_dump", "--format=plain", "--data-only", f"--file={file}", database.superuser_url)
+    table, columns = "", list[str]()
+    for line in file.read_text(encoding="utf-8").splitlines():
+        begins = _COPY.fullmatch(line)
+        if begins:
+            table, columns = begins[1], [each.strip('"') for each in begins[2].split(", ")]
+        elif line == "\\.":
+            table = ""
+        elif table:
+            yield from ((f"{table}.{name}", value) for name, value in zip(columns, line.split("\t"), strict=True))
