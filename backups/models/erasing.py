@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from backups.domain.erasing import ErasureReason
 from backups.models.choices import choices, one_of
 from backups.models.ledger import FreeText
-
-
-def _person(*, null: bool = False) -> Any:
-    return models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=null, related_name="+")
+from backups.models.two_people import answered_by_another, person_field
 
 
 class TextErasure(models.Model):
@@ -22,14 +16,14 @@ class TextErasure(models.Model):
 
     words = models.ForeignKey(FreeText, on_delete=models.PROTECT, related_name="erasures")
     reason = models.CharField(max_length=20, choices=choices(ErasureReason))
-    asked_by = _person()
+    asked_by = person_field()
     asked_by_name = models.CharField(max_length=150)
     asked_at = models.DateTimeField()
-    agreed_by = _person(null=True)
+    agreed_by = person_field(null=True)
     agreed_by_name = models.CharField(max_length=150, null=True)  # noqa: DJ001 - set once
     agreed_at = models.DateTimeField(null=True)
     # Refused by another, or taken back by who asked.
-    dropped_by = _person(null=True)
+    dropped_by = person_field(null=True)
     dropped_by_name = models.CharField(max_length=150, null=True)  # noqa: DJ001 - set once
     dropped_at = models.DateTimeField(null=True)
 
@@ -40,22 +34,7 @@ class TextErasure(models.Model):
             models.UniqueConstraint(
                 fields=["words"], condition=Q(dropped_at__isnull=True), name="erasure_asked_for_once"
             ),
-            models.CheckConstraint(
-                condition=Q(agreed_by__isnull=True) | ~Q(agreed_by=F("asked_by")), name="erasure_two_people"
-            ),
-            models.CheckConstraint(
-                condition=Q(agreed_by=None, agreed_by_name=None, agreed_at=None)
-                | Q(agreed_by__isnull=False, agreed_by_name__isnull=False, agreed_at__isnull=False),
-                name="erasure_agreement",
-            ),
-            models.CheckConstraint(
-                condition=Q(dropped_by=None, dropped_by_name=None, dropped_at=None)
-                | Q(dropped_by__isnull=False, dropped_by_name__isnull=False, dropped_at__isnull=False),
-                name="erasure_dropped",
-            ),
-            models.CheckConstraint(
-                condition=Q(agreed_at__isnull=True) | Q(dropped_at__isnull=True), name="erasure_one_answer"
-            ),
+            *answered_by_another("erasure", first="asked_by"),
         ]
         indexes = [
             # Files that may hold erased words: was anything erased since this one was begun?

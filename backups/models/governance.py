@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from backups.domain.governance import MAX_OBJECTIVE_SECONDS, Criticality, DataClass, Register
 from backups.models.choices import choices, one_of
 from backups.models.ledger import FreeText
 from backups.models.project import Project
-
-
-def _person(*, null: bool = False) -> Any:
-    return models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=null, related_name="+")
+from backups.models.two_people import answered_by_another, person_field
 
 
 class GovernanceVersion(models.Model):
@@ -31,19 +25,19 @@ class GovernanceVersion(models.Model):
     plan_url = models.URLField(max_length=300, blank=True)
     review_on = models.DateField(help_text="When the contingency plan is read again")
     baa_on = models.DateField(null=True, help_text="Date of the business associate agreement; empty: there is none")
-    owner = _person()
+    owner = person_field()
     owner_name = models.CharField(max_length=150)
-    technical_owner = _person()
+    technical_owner = person_field()
     technical_owner_name = models.CharField(max_length=150)
     note = models.ForeignKey(FreeText, on_delete=models.PROTECT, null=True, related_name="+")
-    proposed_by = _person()
+    proposed_by = person_field()
     proposed_by_name = models.CharField(max_length=150)
     proposed_at = models.DateTimeField()
-    agreed_by = _person(null=True)
+    agreed_by = person_field(null=True)
     agreed_by_name = models.CharField(max_length=150, null=True)  # noqa: DJ001 - set once
     agreed_at = models.DateTimeField(null=True)
     # Refused by another, or taken back by who proposed it.
-    dropped_by = _person(null=True)
+    dropped_by = person_field(null=True)
     dropped_by_name = models.CharField(max_length=150, null=True)  # noqa: DJ001 - set once
     dropped_at = models.DateTimeField(null=True)
 
@@ -58,22 +52,7 @@ class GovernanceVersion(models.Model):
                 condition=Q(agreed_at__isnull=True, dropped_at__isnull=True),
                 name="governance_one_open_proposal",
             ),
-            models.CheckConstraint(
-                condition=Q(agreed_by__isnull=True) | ~Q(agreed_by=F("proposed_by")), name="governance_two_people"
-            ),
-            models.CheckConstraint(
-                condition=Q(agreed_by=None, agreed_by_name=None, agreed_at=None)
-                | Q(agreed_by__isnull=False, agreed_by_name__isnull=False, agreed_at__isnull=False),
-                name="governance_agreement",
-            ),
-            models.CheckConstraint(
-                condition=Q(dropped_by=None, dropped_by_name=None, dropped_at=None)
-                | Q(dropped_by__isnull=False, dropped_by_name__isnull=False, dropped_at__isnull=False),
-                name="governance_dropped",
-            ),
-            models.CheckConstraint(
-                condition=Q(agreed_at__isnull=True) | Q(dropped_at__isnull=True), name="governance_one_answer"
-            ),
+            *answered_by_another("governance", first="proposed_by"),
             models.CheckConstraint(
                 condition=Q(rto_seconds__gt=0, rpo_seconds__gt=0)
                 & Q(rto_seconds__lte=MAX_OBJECTIVE_SECONDS, rpo_seconds__lte=MAX_OBJECTIVE_SECONDS),
