@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from demo import ledger
+from demo.audit import play_audit
 from demo.browser import PageFailed
 from demo.children import ChildFailed, Children
 from demo.damage import do_damage
@@ -46,6 +47,7 @@ def _run(options: argparse.Namespace) -> int:
         result = play(story)
         drills = [play_drill(story), play_canary_drill(story)]
         result["seconds"]["drill"] = drills[0]["rto_milliseconds"] / 1000
+        result["audit"] = play_audit(story)
         result["ledger"] = ledger.verify(children, stack.env)
         say(f"\nThe ledger: {result['ledger']}")
         sys.stdout.write(json.dumps(result) + "\n")
@@ -70,7 +72,9 @@ def _stay(story: Story, stack: Stack, children: Children) -> None:
         f"R-{number:04d} waits for two votes: log in as bob, then as carol, and decide.\n"
         f"  {stack.site}/restores/{number}/\n\n"
         f"R-{from_snapshot:04d} waits too: it would replace production by a snapshot, under a new id at Neon.\n"
-        f"  {stack.site}/restores/{from_snapshot}/\n\nCtrl-C stops everything."
+        f"  {stack.site}/restores/{from_snapshot}/\n\n"
+        f"Dana, the auditor, begins here, with a log review half done, an export and a verification:\n"
+        f"  {stack.site}/audit/\n\nCtrl-C stops everything."
     )
     while True:
         children.all_alive()

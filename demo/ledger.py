@@ -20,6 +20,7 @@ def environment(state: Path) -> dict[str, str]:
         "LEDGER_STATE_DIR": str(state / "ledger"),
         "LEDGER_ANCHOR_DIRS": str(anchors),
         "LEDGER_KEY_FILE": str(state / "ledger" / "key"),
+        "LEDGER_EXPORT_DIR": str(state / "exports"),
     }
 
 
