@@ -245,6 +245,15 @@ def delete_the_words(portal: SealedPortal) -> None:
     portal.as_superuser("DELETE FROM backups_freetext")
 
 
+def erase_the_words_alone(_: SealedPortal) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE backups_freetext SET text = '', salt = '', erased_at = clock_timestamp()")
+
+
+def erase_the_words_in_silence(portal: SealedPortal) -> None:
+    portal.as_superuser("UPDATE backups_freetext SET text = '', salt = '', erased_at = clock_timestamp()")
+
+
 def change_the_name_beside_an_event(portal: SealedPortal) -> None:
     portal.as_superuser("UPDATE backups_ledgerevent SET actor_name = 'carol'")
 
@@ -270,7 +279,7 @@ def at(index: int) -> UUID:
     return LedgerLeaf.objects.get(index=index).event_id
 
 
-REFUSED = re.compile("permission denied|never changed or removed")
+REFUSED = re.compile("permission denied|never changed or removed|a second person has agreed")
 S, N, C = ALTERED, VERIFIED, CANNOT_TELL
 CASES = [
     Case(
@@ -334,6 +343,14 @@ CASES = [
     ),
     Case("change what a person wrote", change_the_words, S, S),
     Case("delete what a person wrote", delete_the_words, S, S),
+    Case(
+        "erase what a person wrote through the web role, without a second person", erase_the_words_alone, N, N,
+        "by a trigger that asks for the agreement", stopped=True,
+    ),
+    Case(
+        "erase what a person wrote as it is done, triggers off and without an event", erase_the_words_in_silence, S, S,
+        "by verify_ledger; a bundle's verifier remarks that no event says so",
+    ),
     Case("change a column that pages show, and not the bytes, triggers off", change_what_a_column_shows, S, S),
     Case(
         "change the name shown beside an event", change_the_name_beside_an_event, N, N,
