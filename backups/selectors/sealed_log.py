@@ -97,11 +97,14 @@ def count_of_missing_texts() -> int:
     return LedgerEvent.objects.exclude(text_commitment="").filter(free_text__isnull=True).count()
 
 
-def contradicting_events(*, limit: int) -> list[UUID]:
+def contradicting_events() -> Iterator[UUID]:
     """Events of which a searchable column says something else than the exact bytes."""
-    with connection.cursor() as cursor:
-        cursor.execute(CONTRADICTIONS, [limit])
-        return [event_id for (event_id,) in cursor.fetchall()]
+    after: str | None = str(UUID(int=0))
+    while after:
+        with connection.cursor() as cursor:
+            cursor.execute(CONTRADICTIONS, [after, _CHUNK])
+            after, found = cursor.fetchone()
+        yield from found or ()
 
 
 def erased_texts() -> tuple[int, int]:
