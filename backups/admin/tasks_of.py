@@ -12,6 +12,7 @@ from backups.domain.people import Actor, Capability
 from backups.selectors.afterwards import open_removals, overdue_reviews, unsigned_records
 from backups.selectors.backup_plan import open_plan_proposals
 from backups.selectors.drill_log import open_actions, unsigned_drills
+from backups.selectors.erasing import open_erasures
 from backups.selectors.governance import open_proposals as open_register_proposals
 from backups.selectors.log_review import standing
 from backups.selectors.project import open_proposals
@@ -92,6 +93,11 @@ def _for_second_people(actor: Actor) -> Iterator[Task]:
             proposer = (f"proposed by {version.proposed_by_name}",)
             url = reverse("ops:governance", args=[version.project_id])
             yield Task(f"The register of {version.project.name}", proposer, url, _SECOND)
+    for erasure in open_erasures():
+        if erasure.asked_by_id != actor.user_id:
+            asker = (f"asked by {erasure.asked_by_name}",)
+            title = f"Erase words about {erasure.words.event.target_id}"
+            yield Task(title, asker, reverse("ops:erasure", args=[erasure.pk]), _SECOND)
     for removal in open_removals():
         what = removal.owned_branch or removal.safety_copy
         yield Task(f"Delete {what}", (), reverse("ops:removal", args=[removal.pk]), _SECOND)

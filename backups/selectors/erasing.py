@@ -19,6 +19,11 @@ def erasures() -> QuerySet[TextErasure]:
     return TextErasure.objects.select_related("words__event")
 
 
+def open_erasures() -> QuerySet[TextErasure]:
+    """Those that wait for a second person, the oldest first."""
+    return erasures().filter(agreed_at=None, dropped_at=None).order_by("asked_at", "pk")
+
+
 def open_erasure_of(event: LedgerEvent) -> TextErasure | None:
     """The one that waits for its second person."""
     return TextErasure.objects.filter(words=event.pk, agreed_at=None, dropped_at=None).first()

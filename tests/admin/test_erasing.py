@@ -74,6 +74,8 @@ def test_two_people_erase_words_and_the_record_verifies_as_before(portal: Sealed
     assert "Nothing is erased until another manager" in text_of(asked)
     erasure = TextErasure.objects.get(words=drafted.pk)
     assert "waits for a second person" in text_of(dana.get(reverse("ops:erasures")))
+    assert f"Erase words about {request.reference}" in text_of(carol.get("/")), "the start page says that it waits"
+    assert "Erase words about" not in text_of(bob.get("/")), "not for who asked"
     assert "Mrs Canary" in text_of(carol.get(decision(erasure))), "who decides sees what it is about"
 
     done = carol.post(decision(erasure), {"answer": "erase"}, follow=True)
