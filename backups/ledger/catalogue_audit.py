@@ -18,6 +18,8 @@ AUDIT_ROWS: tuple[Row, ...] = (
      "page", PEOPLE, False, _A),
     ("ledger.sampled", "A sample was drawn from a population of the record",
      "population sample_seed sample_size with_sandbox period_from period_to", PEOPLE, False, _A),
+    ("ledger.population_taken", "A whole population of the record was taken out of the portal as a file",
+     "population with_sandbox period_from period_to", PEOPLE, False, _D),
     ("ledger.searched", "Somebody narrowed or searched the list of events",
      "page filter_sha256", PEOPLE, False, _A),
     # The regular review of the log

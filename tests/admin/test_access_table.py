@@ -127,6 +127,7 @@ PAGES: dict[str, dict[str, set[str]]] = {
     "ops:audit-filter-remove": {"POST": {BOB, DANA, ERIN}},
     "ops:audit": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-population": {"GET": {BOB, DANA, ERIN}},
+    "ops:audit-population-file": {"GET": {DANA}},
     "ops:audit-approvers": {"GET": {BOB, DANA, ERIN}},
     "ops:audit-verify": {"POST": {BOB, DANA, ERIN}},
     "ops:audit-verification": {"GET": {BOB, DANA, ERIN}},
@@ -210,6 +211,7 @@ def arguments(people) -> dict[str, tuple[Any, ...]]:
     change = LedgerEvent.objects.filter(type="access.role_granted").latest("recorded_at")
     found |= {"ops:audit-cases": (), "ops:audit-case-access": (change.pk,)}
     found |= {"ops:audit": (), "ops:audit-approvers": (), "ops:audit-population": ("drills",)}
+    found["ops:audit-population-file"] = ("drills",)
     found |= _of_drills(people, branch)
     found |= of_afterwards(AfterwardsScene(scenes))
     found |= {"ops:register": (), "ops:governance": (scenes.project.pk,), "ops:governance-new": (scenes.project.pk,)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import hashlib
+import io
 
 import pytest
 from django.contrib.auth.models import Group
@@ -91,6 +93,7 @@ def test_members_lead_to_their_case_file_and_a_population_to_its_export(scenes, 
     assert "/audit/cases/" not in _shown(dana, "/audit/populations/refusals/").split("<main")[1].split("u-list")[1]
     bob = Client()
     bob.force_login(people.bob.user)
+    assert "file/?" not in _shown(bob, f"/audit/populations/production-restores/?{days}")
     assert "/audit/exports/new/" not in _shown(bob, f"/audit/populations/production-restores/?{days}")
 
 
@@ -130,6 +133,25 @@ def test_a_sample_is_drawn_again_by_hand(people, dana, period):
     event = LedgerEvent.objects.filter(type="ledger.sampled").latest("recorded_at")
     assert event.members["data"]["sample_seed"] == "binder-7"
     assert event.members["data"]["population"] == "access-changes"
+
+
+def test_a_whole_population_is_a_file_from_which_a_sample_is_drawn_without_the_portal(scenes, people, dana, period):
+    for _ in range(3):
+        scenes.rejected()
+    RestoreRequest.objects.update(requester_name='=HYPERLINK("x")')
+    days = f"first={period.first}&last={period.last}"
+    answer = dana.get(f"/audit/populations/not-carried-out/file/?{days}")
+    assert answer["Content-Disposition"].startswith('attachment; filename="not-carried-out-')
+    head, *rows = csv.reader(io.StringIO(b"".join(answer.streaming_content).decode(), newline=""))
+    assert head[0] == "id"
+    assert len(rows) == 3
+    assert {row[3] for row in rows} == {'\'=HYPERLINK("x")'}
+    first = min((row[0] for row in rows), key=lambda each: hashlib.sha256(f"a1:{each}".encode()).hexdigest())
+    drawn = _shown(dana, f"/audit/populations/not-carried-out/?{days}&size=1&seed=a1")
+    assert [row[0] for row in rows if f'<code class="wrap-anywhere">{row[0]}</code>' in drawn] == [first]
+    taken = LedgerEvent.objects.get(type="ledger.population_taken")
+    assert taken.members["data"]["population"] == "not-carried-out"
+    assert dana.get("/audit/populations/nothing/file/").status_code == 404
 
 
 @pytest.mark.parametrize(

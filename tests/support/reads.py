@@ -28,6 +28,7 @@ READS: dict[str, tuple[str, set[str]]] = {
     "ops:audit-export-file": ("access.refused", EVERYBODY),
     "ops:audit": ("ledger.read", EVERYBODY),
     "ops:audit-population": ("ledger.read", EVERYBODY),
+    "ops:audit-population-file": ("ledger.population_taken", EVERYBODY),
     "ops:audit-approvers": ("ledger.read", EVERYBODY),
     "ops:audit-verification": ("ledger.read", EVERYBODY),
     "ops:audit-event-bytes": ("ledger.read", EVERYBODY),

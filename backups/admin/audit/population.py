@@ -53,6 +53,13 @@ def population(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
         "back_url": address("ops:audit", first=chosen.period.first, last=chosen.period.last),
         "switch_url": _here(found, chosen, sandbox="" if with_sandbox else "1"),
         "export_url": _export(actor, found, chosen, with_sandbox),
+        "file_url": address(
+            "ops:audit-population-file",
+            found.slug,
+            first=chosen.period.first,
+            last=chosen.period.last,
+            sandbox="1" if with_sandbox else "",
+        ),
     }
     if "size" in request.GET:
         return _sampled(request, actor, found, chosen, context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -92,6 +92,12 @@ def page_of(population: Population, period: Period, *, with_sandbox: bool, after
     items = [population.item(row) for row in rows[:PAGE_SIZE]]
     last = rows[PAGE_SIZE - 1] if len(rows) > PAGE_SIZE else None
     return Page(items, f"{getattr(last, population.at).isoformat()}~{last.pk}" if last is not None else "")
+
+
+def members_of(population: Population, period: Period, *, with_sandbox: bool) -> Iterator[Item]:
+    """All of them, oldest first. One query, streamed."""
+    rows = population.within(period, with_sandbox=with_sandbox).order_by(population.at, "pk")
+    return (population.item(row) for row in rows.iterator(chunk_size=2000))
 
 
 def _read_key(population: Population, after: str) -> tuple[dt.datetime, object]:

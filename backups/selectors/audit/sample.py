@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Iterable
 
 from backups.domain.period import Period
-from backups.selectors.audit.populations import Item, Population
+from backups.selectors.audit.populations import Item, Population, members_of
 
 MAX_SAMPLE = 200
 MAX_SEED = 64
@@ -15,9 +15,7 @@ MAX_SEED = 64
 
 def drawn(population: Population, period: Period, *, seed: str, size: int, with_sandbox: bool = False) -> list[Item]:
     """`size` members of the population, always the same for the same seed. One query, streamed."""
-    rows = population.within(period, with_sandbox=with_sandbox).order_by(population.at, "pk")
-    items = (population.item(row) for row in rows.iterator(chunk_size=2000))
-    return first_by_hash(items, seed=seed, size=size)
+    return first_by_hash(members_of(population, period, with_sandbox=with_sandbox), seed=seed, size=size)
 
 
 def first_by_hash(items: Iterable[Item], *, seed: str, size: int) -> list[Item]:
