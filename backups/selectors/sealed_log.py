@@ -8,13 +8,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet, TextField
+from django.db.models import Exists, Min, OuterRef, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from backups.domain.anchor import TIME_STAMPS
 from backups.models.event_columns import CONTRADICTIONS
 from backups.models.ledger import FreeText, LedgerEvent
-from backups.models.sealing import AnchorReceipt, LedgerCheckpoint
+from backups.models.sealing import AnchorReceipt, LedgerCheckpoint, LedgerLeaf
 
 _CHUNK = 5_000
 
@@ -31,7 +31,7 @@ class SealedEntry(NamedTuple):
 # COPY, because a million rows then cost the reader a second.
 _COPY_ENTRIES = """
 COPY (SELECT leaf.index, leaf.hash, found.body
-        FROM (SELECT * FROM backups_ledgerleaf WHERE index >= %s AND index < %s ORDER BY index LIMIT %s) leaf
+        FROM (SELECT * FROM backups_ledgerleaf WHERE index >= %s AND index < %s) leaf
         LEFT JOIN LATERAL (SELECT body FROM backups_ledgerevent WHERE id = leaf.event_id LIMIT 1) found ON true
        ORDER BY leaf.index) TO STDOUT (FORMAT BINARY)
 """
@@ -39,15 +39,23 @@ COPY (SELECT leaf.index, leaf.hash, found.body
 
 def sealed_entries(*, until: int) -> Iterator[SealedEntry]:
     """Those with a place below `until`."""
-    entries = _piece(0, until)
-    while entries:
-        yield from entries
-        entries = _piece(entries[-1].place + 1, until)
+    first = _next_place(0, until)
+    while first is not None:
+        end = min(first + _CHUNK, until)
+        yield from _piece(first, end)
+        first = _next_place(end, until)
+
+
+def _next_place(begin: int, until: int) -> int | None:
+    """So that a gap, which somebody may have made as wide as numbers go, is one step."""
+    places = LedgerLeaf.objects.filter(index__gte=begin, index__lt=until)
+    place: int | None = places.aggregate(first=Min("index"))["first"]
+    return place
 
 
 def _piece(first: int, end: int) -> list[SealedEntry]:
     """Whole, because until a COPY is over nothing else can be asked of the connection."""
-    with connection.cursor() as cursor, cursor.copy(_COPY_ENTRIES, [first, end, _CHUNK]) as copy:
+    with connection.cursor() as cursor, cursor.copy(_COPY_ENTRIES, [first, end]) as copy:
         copy.set_types(["int8", "bytea", "bytea"])  # the text as the bytes that it is stored as
         return [SealedEntry(*row) for row in copy.rows()]
 

@@ -13,6 +13,7 @@ from django import forms
 from django.contrib.auth.models import User
 
 from backups.admin.audit.event_words import TARGET_KINDS, WORLDS, target_kind_words
+from backups.admin.audit.quick_select import QuickSelect
 from backups.domain.ledger import Outcome
 from backups.domain.people import Role
 from backups.selectors.event_list import EventFilter, Word
@@ -61,13 +62,13 @@ class EventFilterForm(forms.Form):
         help_text="A login, a part of a type, or any exact id, name or hash in an event",
         widget=forms.TextInput(attrs={"type": "search"}),
     )
-    actor_ref = forms.CharField(label="Person", required=False, widget=forms.Select)
-    role = forms.ChoiceField(label="Role at that time", required=False)
-    type = forms.CharField(label="Type", required=False, widget=forms.Select)
-    outcome = forms.ChoiceField(label="Outcome", required=False)
-    target_kind = forms.CharField(label="About what kind of thing", required=False, widget=forms.Select)
+    actor_ref = forms.CharField(label="Person", required=False, widget=QuickSelect)
+    role = forms.ChoiceField(label="Role at that time", required=False, widget=QuickSelect)
+    type = forms.CharField(label="Type", required=False, widget=QuickSelect)
+    outcome = forms.ChoiceField(label="Outcome", required=False, widget=QuickSelect)
+    target_kind = forms.CharField(label="About what kind of thing", required=False, widget=QuickSelect)
     target_id = forms.CharField(label="Its id", required=False, max_length=200)
-    world = forms.ChoiceField(label="Counts as evidence", required=False)
+    world = forms.ChoiceField(label="Counts as evidence", required=False, widget=QuickSelect)
     recorded_from = UtcMoment(label="Recorded from (UTC)", required=False)
     recorded_to = UtcMoment(label="Recorded until (UTC, included)", required=False)
     correlation = forms.CharField(label="Run", required=False, max_length=200)
