@@ -1,8 +1,9 @@
 """How many events a second 16 writers get written and sealed, as the portal writes them.
 
-The writers are what the web unit of docs/deploy is: two processes with eight threads each. Every event is written by
-`record_event` in a transaction of its own, the most that an event can cost: an act of a person writes several in one.
-The sealer is a process beside them; server, writers and sealer share the machine's processors.
+The writers are what the web unit of docs/deploy is: two processes with eight threads each. They write by
+`record_event`, two events in a transaction, as acts do: the last vote writes two (voted, approved) or, where the start
+follows at once, three. Beside it stands the most that an event can cost, a transaction of its own. The sealer is a
+process beside them that works as often as it does by itself; all share the machine's processors.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ MODULE = "tests.bench.ledger_bench"
 PROCESSES, THREADS = 2, 8
 WARM_SECONDS = 4.0
 WRITE_SECONDS = 5.0
+#: As the sealer itself waits between two rounds that nobody asks for: LEDGER_SEAL_SECONDS.
+PAUSE_SECONDS = 1.0
 GOAL = 2000
 
 
@@ -36,24 +40,30 @@ def figures() -> list[dict[str, Any]]:
 
 def _measure() -> list[dict[str, Any]]:
     with portal_database() as portal:
-        bare = _written(portal, "bare", lambda: None)[0]
-        unsealed = _written(portal, "record", lambda: None)[0]
+        bare = _rate(portal, "bare")
+        unsealed = _rate(portal, "acts")
         loop = sealer_loop(portal)
         loop.work()  # what the first figures left
-        written, seconds = _written(portal, "record", loop.work)
-    sealed = written / seconds
-    rates = f"without a sealer: {unsealed / WRITE_SECONDS:.0f}/s; bare INSERTs of ready bytes, no sealer: "
+        sealed = _rate(portal, "acts", loop.work)
+        single = _rate(portal, "singles", loop.work)
     return [
         {
-            "bench": "ledger: events a second that 16 writers record, each sealed at the end",
+            "bench": "ledger: events a second that 16 writers record, two in a transaction, each sealed at the end",
             "value": round(sealed, 1),
             "unit": "1/s",
-            "against": f"{rates}{bare / WRITE_SECONDS:.0f}/s",
-            "ratio": round(sealed * WRITE_SECONDS / unsealed, 2),
+            "against": f"without a sealer: {unsealed:.0f}/s; one in a transaction, sealed: {single:.0f}/s; "
+            f"bare INSERTs of ready bytes, one in a transaction, no sealer: {bare:.0f}/s",
+            "ratio": round(sealed / unsealed, 2),
             "goal": GOAL,
             "met": sealed >= GOAL,
         }
     ]
+
+
+def _rate(portal: Portal, how: str, meanwhile: Callable[[], object] | None = None) -> float:
+    """Events a second: until the last is written, or with `meanwhile` until that is through with the last."""
+    written, seconds = _written(portal, how, meanwhile or (lambda: None))
+    return written / (seconds if meanwhile else WRITE_SECONDS)
 
 
 def _written(portal: Portal, how: str, meanwhile: Callable[[], object]) -> tuple[int, float]:
@@ -64,8 +74,7 @@ def _written(portal: Portal, how: str, meanwhile: Callable[[], object]) -> tuple
     time.sleep(max(0.0, begins_at - time.monotonic()))
     while any(writer.poll() is None for writer in writers):
         meanwhile()
-        if time.monotonic() < begins_at + WRITE_SECONDS:
-            time.sleep(0.01)
+        time.sleep(PAUSE_SECONDS if time.monotonic() < begins_at + WRITE_SECONDS - PAUSE_SECONDS else 0.01)
     meanwhile()
     seconds = time.monotonic() - begins_at
     return sum(int(writer.communicate()[0]) for writer in writers), seconds
@@ -74,9 +83,13 @@ def _written(portal: Portal, how: str, meanwhile: Callable[[], object]) -> tuple
 def _write(how: str, portal: Portal, begins_at: float) -> int:
     """One process of writers; returns how many events it wrote."""
     counts: list[int] = []
-    act = {"bare": _insert, "record": _record}[how]
+    acts: dict[str, Callable[..., None]] = {
+        "bare": _insert,
+        "acts": partial(_record, events=2),
+        "singles": partial(_record, events=1),
+    }
     connect_django(portal)
-    threads = [threading.Thread(target=act, args=(portal, begins_at, counts)) for _ in range(THREADS)]
+    threads = [threading.Thread(target=acts[how], args=(portal, begins_at, counts)) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -84,21 +97,21 @@ def _write(how: str, portal: Portal, begins_at: float) -> int:
     return sum(counts)
 
 
-def _record(portal: Portal, begins_at: float, counts: list[int]) -> None:
+def _record(portal: Portal, begins_at: float, counts: list[int], *, events: int) -> None:
     from django.db import connection, transaction
 
     from backups.domain.ledger import Target
     from backups.services.ledger import record_event
     from tests.ledger.sample_log import BOB
 
-    def one() -> None:
+    def act() -> None:
         with transaction.atomic():
-            record_event(
-                type="request.commented", actor=BOB, target=Target(kind="restore_request", id="R-0007"), sandbox=False
-            )
+            for _ in range(events):
+                record_event(type="request.commented", actor=BOB, target=about, sandbox=False)
 
-    one()
-    counts.append(_repeated(one, begins_at))
+    about = Target(kind="restore_request", id="R-0007")
+    act()
+    counts.append(events * _repeated(act, begins_at))
     connection.close()
 
 

@@ -28,6 +28,7 @@ from backups.ledger.signer import Signer, new_signer
 from backups.ledger.verifier.log import ALTERED, CANNOT_TELL, VERIFIED, Report
 from backups.ledger.verifier.merkle import CompactRange, leaf_hash
 from backups.models import LedgerCheckpoint, LedgerEvent, LedgerLeaf
+from backups.selectors import sealed_log
 from backups.selectors.ledger import guard_findings
 from backups.services.sealing.errors import SealRefused
 from backups.services.sealing.verify import verify_database
@@ -401,6 +402,18 @@ def test_the_sealer_signs_nothing_after_what_the_database_alone_cannot_show(atta
     comment()
     with pytest.raises(SealRefused):
         attacked.seal()
+
+
+def test_a_gap_as_wide_as_numbers_go_is_one_step(attacked: SealedPortal):
+    attacked.as_superuser("UPDATE backups_ledgerleaf SET index = 9000000000000000000 WHERE index = 8")
+    assert "There is no entry 8 in the tree" in "\n".join(verdict(attacked, anchors=True).lines())
+
+
+def test_columns_are_compared_piece_by_piece(attacked: SealedPortal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sealed_log, "_CHUNK", 2)
+    attacked.as_superuser("UPDATE backups_ledgerevent SET roles = '{auditor}' WHERE actor_ref = 'user:7'")
+    found = set(sealed_log.contradicting_events())
+    assert found == {leaf.event_id for leaf in LedgerLeaf.objects.all()}
 
 
 def test_two_logs_for_two_auditors_show_when_they_compare(attacked: SealedPortal):

@@ -98,6 +98,24 @@ def test_an_event_that_commits_late_is_sealed_all_the_same(portal: SealedPortal,
     assert every_event_is_sealed_once() == 2
 
 
+def test_what_a_transaction_held_for_long_is_found_at_the_next_late_look(
+    portal: SealedPortal, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sealer, "_NEAR_SECONDS", -3600)  # as if the event had been recorded an hour ago
+    comment()
+    one = portal.sealer()
+    with portal.as_sealer():
+        one.begin()
+        assert one.seal().sealed == 1
+    comment()
+    with portal.as_sealer():
+        monkeypatch.setattr(sealer, "_LATE_LOOK_SECONDS", 3600)
+        assert one.seal().sealed == 0
+        monkeypatch.setattr(sealer, "_LATE_LOOK_SECONDS", 0)
+        assert one.seal().sealed == 1
+    assert every_event_is_sealed_once() == 2
+
+
 def test_an_event_that_comes_later_than_any_can_is_found_at_the_full_look(portal: SealedPortal):
     comment()
     with portal.as_sealer():

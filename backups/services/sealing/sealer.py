@@ -1,7 +1,8 @@
 """One round of sealing: events without a leaf get one, and the new head of the tree is signed.
 
 Events commit in another order than their ids and times, so "what is newer than the last" would miss some. A round
-looks for events that have no leaf: among the recent ones each time, among all of them now and then.
+looks for events that have no leaf: among those of the last seconds each time, among all that an open transaction may
+still have held every few seconds, among all there are now and then.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ logger = logging.getLogger(__name__)
 #: Kept levels of the tree: each tells of 256 of the level below, so that a proof reads a few hundred rows.
 KEPT_LEVELS = frozenset({8, 16, 24, 32})
 BATCH = 4096
+# Most transactions that write an event are over by then; what they took longer for is found at the next late look.
+_NEAR_SECONDS = 10
 # No transaction that writes an event stays open for as long: the server ends it before.
 _LATE_SECONDS = 120
+_LATE_LOOK_SECONDS = 5
 _LOCK = 5_802_105
 _CHUNK = 20_000
 
@@ -62,6 +66,7 @@ class Sealer:
     _reached: str | None = None
     """While a backlog is sealed: how far its rounds have come, so that none begins at the first event again."""
     _backlog_from: dt.datetime | None = None
+    _looked_late_at: dt.datetime | None = None
 
     def begin(self) -> None:
         """Holds the database against what is remembered and against the anchors. Raises SealRefused."""
@@ -77,7 +82,7 @@ class Sealer:
         if remembered is None:  # so that a death after the first seal does not look like a lost memory
             self.memory.write(CompactRange(), self.keys.current().checkpoint(size=0, root=EMPTY_ROOT))
         self._tree = remembered[0] if remembered else CompactRange()
-        self._known_from = self._reached = self._backlog_from = None
+        self._known_from = self._reached = self._backlog_from = self._looked_late_at = None
         for anchor in self.anchors:
             _check_against(anchor, newest)
         with transaction.atomic():
@@ -92,7 +97,7 @@ class Sealer:
             if full:
                 _whole_tree_is(tree)
             began = database_now()
-            events = self._unsealed(full=full)
+            events = self._unsealed(began, full=full)
             note = self._append(tree, events) if events else None
             crash_point("seal_before_commit")
         crash_point("seal_before_memory")
@@ -150,11 +155,20 @@ class Sealer:
                 f"The newest checkpoint in the database was not signed by this log's key: {refused} Nothing is signed.",
             ) from None
 
-    def _unsealed(self, *, full: bool) -> list[UnsealedEvent]:
+    def _unsealed(self, now: dt.datetime, *, full: bool) -> list[UnsealedEvent]:
         since: dt.datetime | str | None = self._reached
-        if since is None and self._known_from is not None and not full:
-            since = self._known_from - dt.timedelta(seconds=_LATE_SECONDS)
+        if since is None:
+            since = self._begin_of_look(now, full=full)
         return unsealed_events(since=since, limit=BATCH)
+
+    def _begin_of_look(self, now: dt.datetime, *, full: bool) -> dt.datetime | None:
+        looked = self._looked_late_at
+        is_late_look = full or looked is None or now - looked >= dt.timedelta(seconds=_LATE_LOOK_SECONDS)
+        if is_late_look:
+            self._looked_late_at = now
+        if full or self._known_from is None:
+            return None
+        return self._known_from - dt.timedelta(seconds=_LATE_SECONDS if is_late_look else _NEAR_SECONDS)
 
     def _append(self, tree: CompactRange, events: Sequence[UnsealedEvent]) -> str:
         first, nodes = tree.size, []
