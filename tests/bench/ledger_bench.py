@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,9 +74,11 @@ def _written(portal: Portal, how: str, meanwhile: Callable[[], object]) -> tuple
     command = [sys.executable, "-m", MODULE, how, portal.url, str(portal.directory), str(begins_at)]
     writers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(PROCESSES)]
     time.sleep(max(0.0, begins_at - time.monotonic()))
-    while any(writer.poll() is None for writer in writers):
-        meanwhile()
-        time.sleep(PAUSE_SECONDS if time.monotonic() < begins_at + WRITE_SECONDS - PAUSE_SECONDS else 0.01)
+    for writer in writers:
+        while writer.poll() is None:
+            meanwhile()
+            with suppress(subprocess.TimeoutExpired):
+                writer.wait(PAUSE_SECONDS)
     meanwhile()
     seconds = time.monotonic() - begins_at
     return sum(int(writer.communicate()[0]) for writer in writers), seconds
@@ -147,6 +151,8 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         how, url, directory, begins_at = sys.argv[1:]
         sys.stdout.write(str(_write(how, Portal(url, Path(directory)), float(begins_at))))
+        sys.stdout.flush()
+        os._exit(0)  # the time that Python takes to end is nobody's
     else:
         for one in _measure():
             sys.stdout.write(json.dumps(one) + "\n")
