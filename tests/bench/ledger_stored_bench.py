@@ -67,20 +67,22 @@ def _verified(portal: Portal) -> Iterator[dict[str, Any]]:
     asked: dict[str, Any] = {"keys": [Signer(ORIGIN, SIGNER.seed).verifier_key], "anchor_directories": [portal.anchors]}
     bare = _seconds(lambda: _hashed(portal.url))
     against = f"the same events read and hashed, and nothing else: {bare:.2f} s"
-    checks: dict[str, Callable[[], Any]] = {
-        "hash, tree, signatures": lambda: check_log(**asked),
-        "the same, with their columns, words and what is unsealed": lambda: verify_database(
-            **asked, actor=command_actor("bench")
+    # Seconds for a million. The second goal is ours, the first is the specification's.
+    checks: dict[str, tuple[Callable[[], Any], float]] = {
+        "hash, tree, signatures": (lambda: check_log(**asked), 20),
+        "the same, with their columns, words and what is unsealed": (
+            lambda: verify_database(**asked, actor=command_actor("bench")),
+            40,
         ),
     }
-    for name, check in checks.items():
+    for name, (check, goal) in checks.items():
         began = time.monotonic()
         report = check()
         seconds = time.monotonic() - began
         if report.status != VERIFIED or report.anchored < STORED:
             raise AssertionError(report.lines())
-        goal = 20 * STORED / 1e6
-        yield _figure(f"{STORED} stored events verified: {name}", seconds, against, goal, ratio=seconds / bare)
+        what = f"{STORED} stored events verified: {name}"
+        yield _figure(what, seconds, against, goal * STORED / 1e6, ratio=seconds / bare)
 
 
 def _hashed(url: str) -> None:
