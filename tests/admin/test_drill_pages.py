@@ -80,7 +80,7 @@ def test_an_exercise_is_logged_from_its_form_to_its_signature(alice, bob, people
         ("participant", {}, "Give a name, or choose somebody with an account."),
         ("note", {"text": "x", "at_zone": "UTC"}, "Give the date and the time."),
         ("finding", {"text": "x"}, "Say how much it matters."),
-        ("finding", {"severity": "major", "text": "key napi_0123456789abcdef"}, "a Neon API key"),
+        ("finding", {"severity": "major", "text": "key napi_0123456789abcdef"}, "A Neon API key: line 1"),
         ("action", {"title": "x", "owner": "1", "due_on": "2020-01-01"}, "Choose"),
         ("file", {}, "Choose a file."),
         ("end", {"outcome": "passed", "conclusion": "x", "ended_zone": "UTC"}, "Give the date and the time."),

@@ -30,7 +30,7 @@ def accident(live_portal: LivePortal, tmp_path: Path) -> Iterator[Incident]:
 @pytest.mark.parametrize(
     ("viewport", "javascript", "mode"),
     [
-        pytest.param(PHONE, False, "Preview first", id="phone-no-script-preview-first"),
+        pytest.param(PHONE, False, "Preview first", id="phone-no-script-preview-first", marks=pytest.mark.soak),
         pytest.param(LAPTOP, True, "In one step", id="laptop-script-one-step"),
     ],
 )

@@ -42,7 +42,7 @@ class Seen:
 @pytest.mark.parametrize(
     "load",
     [
-        pytest.param(Load(bursts_a_day=3, writes_a_burst=250, scale=0.1), id="small"),
+        pytest.param(Load(bursts_a_day=3, writes_a_burst=250, scale=0.1), id="small", marks=pytest.mark.soak),
         pytest.param(Load(bursts_a_day=24, writes_a_burst=2000, scale=1.0), id="full", marks=pytest.mark.soak),
     ],
 )

@@ -14,7 +14,7 @@ from tests.sandbox.histories.player import Player
 from tests.sandbox.histories.worlds import ControlWorld, RealWorld
 
 CONTROL_HISTORIES, CONTROL_STEPS = 75, 20
-REAL_HISTORIES, REAL_STEPS = 6, 12
+REAL_HISTORIES, REAL_STEPS = 4, 12
 GROUP = 25
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
 
@@ -44,7 +44,7 @@ def test_over_postgresql(state: Path) -> None:
             Player(world, seed, kill_share=0.08).play(REAL_STEPS)
     finally:
         world.close()
-    assert world.kills >= 3
+    assert world.kills >= 2
 
 
 @pytest.mark.soak

@@ -174,7 +174,7 @@ def killed_when(statement: str, own_database: OwnDatabase) -> Iterator[list[int]
         'INSERT INTO "backups_intent"',
         'UPDATE "backups_intent" SET "outcome"',
         'INSERT INTO "backups_executionstep"',
-        'INSERT INTO "backups_ledgerevent"',
+        "INSERT INTO backups_ledgerevent",
         "WITH candidate",
         'UPDATE "backups_checkresult"',
     ],
