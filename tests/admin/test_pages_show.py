@@ -287,7 +287,7 @@ def test_a_draft_is_listed_for_its_writer_only(people, scenes, log_in):
 def test_lists_cost_the_same_whatever_their_length(people, scenes, log_in, django_assert_num_queries):
     client = log_in(people.bob)
     scenes.pending()
-    for url, most in (("/", 36), ("/restores/", 8)):
+    for url, most in (("/", 37), ("/restores/", 8)):
         with django_assert_num_queries(most, exact=False) as few:
             client.get(url)
         scenes.pending()
