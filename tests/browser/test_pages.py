@@ -160,11 +160,15 @@ def test_every_page_is_accessible_fits_and_is_small(live_portal: LivePortal, ope
 
 def _problems_on_a_dark_laptop(page: Page) -> list[str]:
     page.emulate_media(color_scheme="dark")
-    page.set_viewport_size(LAPTOP)
+    _resize(page, LAPTOP)
     found = _problems(page, LAPTOP["width"], AXE_OF_COLOURS)
-    page.set_viewport_size(SMALL_PHONE)
+    _resize(page, SMALL_PHONE)
     page.emulate_media(color_scheme="light")
     return [f"on a dark laptop: {problem}" for problem in found]
+
+
+def _resize(page: Page, size: dict[str, int]) -> None:
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
 
 
 def test_the_login_page_is_accessible(live_portal: LivePortal, open_page: OpenPage):
