@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import zipfile
@@ -103,14 +102,13 @@ def test_every_flipped_bit_of_an_event_is_noticed():
 @pytest.mark.soak
 @pytest.mark.parametrize("what", ["events.jsonl", "proofs"])
 def test_every_flipped_bit_of_a_small_bundles_events_and_proofs_is_noticed(verify, tmp_path, what):
-    """With the manifest's hash made to fit each time, so that the tree and the signature alone have to notice."""
+    """The manifest of this bundle holds no hashes of files, so that the tree and the signature alone have to notice."""
     selection = LOG.selection(tmp_path / "some", [7])
     path = selection / what if what != "proofs" else next((selection / what).iterdir())
-    manifest, data = json.loads((selection / "manifest.json").read_bytes()), path.read_bytes()
+    data = path.read_bytes()
+    assert "sha256" not in json.loads((selection / "manifest.json").read_bytes())
     assert verify(selection)[0] == VERIFIED
     for bit in range(len(data) * 8):
         flipped = data[: bit // 8] + bytes([data[bit // 8] ^ 1 << bit % 8]) + data[bit // 8 + 1 :]
         path.write_bytes(flipped)
-        manifest["sha256"][path.relative_to(selection).as_posix()] = hashlib.sha256(flipped).hexdigest()
-        (selection / "manifest.json").write_text(json.dumps(manifest))
         assert verify(selection)[0] in (ALTERED, CANNOT_TELL), bit
