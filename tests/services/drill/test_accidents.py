@@ -21,6 +21,7 @@ from tests.services.drill.rehearsing import begun, ended, left_behind, names, re
 from tests.services.execution.nursery import Nursery, running_nursery
 from tests.services.execution.scene import Scene, work
 from tests.support.database import OwnDatabase
+from tests.support.soaking import rest_by_soak
 
 COPY: dict[str, Any] = {"method": "POST", "path": "/branches$"}
 REMOVAL: dict[str, Any] = {"method": "DELETE", "path": "/branches/"}
@@ -45,7 +46,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", rest_by_soak({name: name for name in FAULTS}, {"500", "429", "lost"}))
 def test_a_bad_answer_at_each_kind_of_call_changes_nothing_in_the_end(
     scene: Scene, checks: StubbedChecks, settings: Any, fault: str
 ) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from backups.domain.execution import Step
 from backups.domain.restore import SnapshotMode
 from backups.services.execution import restore_steps
 from tests.services.execution.nursery import Nursery
@@ -37,10 +36,10 @@ PLACES: list[tuple[SnapshotMode, str, dict[str, Any] | None]] = [
     (ONE_STEP, "before_step_commit@wait", None),
     (ONE_STEP, "after_step_commit@wait", None),
 ]
-#: Where the next worker only reads again; `make soak` tries these.
-ONLY_READS = {f"before_step_commit@{step}" for step in (Step.PREFLIGHT, Step.CONNECT, Step.VERIFY, Step.FINISH)}
+#: Around the order itself; at the others the next worker only reads again, and `make soak` tries them.
+ALWAYS = {"after_intent", "after_answer", "after_lost_answer", "after_absence", "after_adoption"}
 EACH_PLACE = [
-    pytest.param(*each, id=f"{each[0]}: {each[1]}", marks=pytest.mark.soak if each[1] in ONLY_READS else ())
+    pytest.param(*each, id=f"{each[0]}: {each[1]}", marks=() if each[1] in ALWAYS else pytest.mark.soak)
     for each in PLACES
 ]
 

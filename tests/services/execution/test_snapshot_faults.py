@@ -13,6 +13,7 @@ from backups.services.execution.advance import advance
 from backups.services.restore.attention import look_again, verify_again
 from tests.services.execution.scene import CHECKED, Scene, intents, work
 from tests.services.execution.test_faults_answers import DONE_AND_NOT_HEARD, NOT_DONE_AND_NOT_HEARD
+from tests.support.soaking import rest_by_soak
 
 ONE_STEP, PREVIEW_FIRST = SnapshotMode.ONE_STEP, SnapshotMode.PREVIEW_FIRST
 #: The other order takes the same ways through the code once it is found; those are tried for it by `make soak`.
@@ -33,10 +34,12 @@ READS = {
 
 
 def both_ways(faults: dict[str, dict[str, Any]]) -> list[Any]:
-    """All of them on the one-step restore. The other order is looked up by the same code: two of each suffice."""
+    """Each order with two of them; all are tried by `make soak`, and each time on the restore in place."""
     some = list(faults)[:2]
-    return [pytest.param(ONE_STEP, fault, id=f"one step: {name}") for name, fault in faults.items()] + [
-        pytest.param(PREVIEW_FIRST, faults[name], id=f"preview first: {name}") for name in some
+    return [
+        pytest.param(mode, fault, id=f"{mode}: {name}", marks=() if name in some else pytest.mark.soak)
+        for mode in (ONE_STEP, PREVIEW_FIRST)
+        for name, fault in faults.items()
     ]
 
 
@@ -228,7 +231,7 @@ COPY_FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("fault", COPY_FAULTS.values(), ids=COPY_FAULTS)
+@pytest.mark.parametrize("fault", rest_by_soak(COPY_FAULTS, {"500 after success", "500 and nothing done", "late"}))
 def test_one_copy_is_made_whatever_becomes_of_the_answer(scene: Scene, fault: dict[str, Any]) -> None:
     """Both copies that a run may need: the one to be promoted, which is gone, and the one to compare with."""
     request = scene.approved(**scene.snapshot_wish(PREVIEW_FIRST))
