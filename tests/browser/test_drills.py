@@ -23,7 +23,7 @@ from tests.support.visitor import Visitor
 from tests.support.worker import running_worker
 
 pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
-PATIENCE_MILLISECONDS = 30_000
+PATIENCE_MILLISECONDS = 90_000
 
 
 @pytest.fixture
