@@ -5,9 +5,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 RUN = .venv/bin/python
 ARGS ?=
-# Test processes side by side; each has a PostgreSQL server of its own. Twice as many as a small machine has cores, because
+# Test processes side by side; each has a PostgreSQL server of its own. One more than a small machine has cores, because
 # they often wait.
-JOBS ?= 4
+JOBS ?= 3
 
 export ONCE
 .PHONY: help venv demo test check lint bench soak clean
