@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import multiprocessing
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from django.db import connection, connections, transaction
 from psycopg import sql
 
 from backups.ledger.verifier.merkle import leaf_hash, root_of
-from backups.ledger.verifier.notes import parse_checkpoint, trusted_checkpoint
+from backups.ledger.verifier.notes import Checkpoint, parse_checkpoint, trusted_checkpoint
 from backups.models import AnchorReceipt, LedgerCheckpoint, LedgerEvent, LedgerLeaf, LedgerNode, SealerRefusal
 from backups.selectors.clock import database_now
 from backups.services.ledger import record_event
@@ -182,14 +183,37 @@ def test_two_sealers_take_turns(portal: SealedPortal):
     assert every_event_is_sealed_once() == 6
 
 
+def test_a_sealer_that_begins_while_another_goes_on_takes_that_for_no_set_back(
+    portal: SealedPortal, monkeypatch: pytest.MonkeyPatch
+):
+    """The other one has a further event kept just before the anchor answers."""
+    comment()
+    portal.seal()
+    shutil.copytree(portal.directory / "state", portal.directory / "other")
+    comment()
+    asked = anchors.DirectoryAnchor.newest
+    others: list[sealer.Sealer] = []
+
+    def after_another_went_on(anchor: anchors.DirectoryAnchor) -> Checkpoint | None:
+        if not others:
+            others.append(portal.sealer(memory="other"))
+            others[0].begin()
+            SealerLoop(others[0]).work()
+        return asked(anchor)
+
+    monkeypatch.setattr(anchors.DirectoryAnchor, "newest", after_another_went_on)
+    with portal.as_sealer():
+        portal.sealer().begin()
+    assert every_event_is_sealed_once() == 2
+
+
 def test_a_sealer_leaves_at_once_when_another_is_at_it(portal: SealedPortal):
     comment()
-    with psycopg.connect(portal.database.superuser_url) as other:
+    with portal.as_sealer(), psycopg.connect(portal.database.superuser_url) as other:
+        one = portal.sealer()
+        one.begin()
         other.execute("SELECT pg_advisory_xact_lock(%s)", [sealer._LOCK])
-        with portal.as_sealer():
-            one = portal.sealer()
-            one.begin()
-            assert one.seal().busy
+        assert one.seal().busy
     portal.seal()
     assert every_event_is_sealed_once() == 1
 

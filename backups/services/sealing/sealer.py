@@ -69,9 +69,24 @@ class Sealer:
     _looked_late_at: dt.datetime | None = None
 
     def begin(self) -> None:
-        """Holds the database against what is remembered and against the anchors. Raises SealRefused."""
+        """Holds the database against what is remembered and against the anchors. Raises SealRefused.
+
+        Another sealer may be at work: anchors are asked before the database, which has what they have been given, and
+        the database is looked at while no sealer adds to it.
+        """
+        kept = [note for note in map(_kept_by, self.anchors) if note is not None]
+        with transaction.atomic():
+            hold_sealers_off()
+            newest = _newest_checkpoint()
+            self._remember_first(newest)
+            self._known_from = self._reached = self._backlog_from = self._looked_late_at = None
+            for each in kept:
+                _check_against(each, newest)
+            _whole_tree_is(self._caught_up())
+
+    def _remember_first(self, newest: LedgerCheckpoint | None) -> None:
+        """The tree of the sealer's memory, which may be missing only where nothing was signed. Raises SealRefused."""
         remembered = self.memory.read()
-        newest = _newest_checkpoint()
         if remembered is None and newest is not None:
             raise SealRefused(
                 "memory_missing",
@@ -82,11 +97,6 @@ class Sealer:
         if remembered is None:  # so that a death after the first seal does not look like a lost memory
             self.memory.write(CompactRange(), self.keys.current().checkpoint(size=0, root=EMPTY_ROOT))
         self._tree = remembered[0] if remembered else CompactRange()
-        self._known_from = self._reached = self._backlog_from = self._looked_late_at = None
-        for anchor in self.anchors:
-            _check_against(anchor, newest)
-        with transaction.atomic():
-            _whole_tree_is(self._caught_up())
 
     def seal(self, *, full: bool = False) -> Round:
         """One round. `full`: looks at all events and all leaves. Raises SealRefused."""
@@ -200,15 +210,18 @@ def hold_sealers_off() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
-def _check_against(anchor: Anchor, newest: LedgerCheckpoint | None) -> None:
-    """An anchor that knows of more events than the database: it was set back, or its end was cut off."""
+def _kept_by(anchor: Anchor) -> Checkpoint | None:
     try:
-        kept = anchor.newest()
+        return anchor.newest()
     except AnchorFailed as failed:
         logger.warning("The sealer begins without a look at an anchor: %s", failed)
-        return
+        return None
+
+
+def _check_against(kept: Checkpoint, newest: LedgerCheckpoint | None) -> None:
+    """An anchor that knows of more events than the database: it was set back, or its end was cut off."""
     size = newest.size if newest else 0
-    if kept is not None and kept.size > size:
+    if kept.size > size:
         raise _set_back(size, kept.size)
 
 
