@@ -66,6 +66,20 @@ def render(
     return render_template(request, template, frame(request) | (context or {}), status=status)
 
 
+def render_moving(
+    request: HttpRequest, template: str, context: dict[str, Any], *, mark: str, replaces: bool
+) -> HttpResponse:
+    """The moving part of a page alone, for the script of the page that shows it.
+
+    `mark`: another one than before says that the whole page is out of date. `replaces`: this part takes the old one's
+    place.
+    """
+    response = render(request, template, context)
+    response.headers["X-Live-Mark"] = mark
+    response.headers["X-Live-Replace"] = "yes" if replaces else "no"
+    return response
+
+
 def places(request: HttpRequest, actor: Actor) -> list[Place]:
     """Where this person may go."""
     # The list of events has an address of Django's own.

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from backups.admin import words
 from backups.admin.access import for_people_who_may
-from backups.admin.frame import reader_zone_name, render
+from backups.admin.frame import reader_zone_name, render, render_moving
 from backups.admin.moments import MomentError, MomentsForm, read_lsn
 from backups.admin.progress import elapsed, progress_of
 from backups.admin.restore.blocks import band_of
@@ -95,10 +95,8 @@ def live(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """The moving part of a look that is being opened."""
     look = _get(pk)
     context = _context(look, actor)
-    response = render(request, "restore/live.html", context)
-    response.headers["X-Live-Mark"] = look.state
-    response.headers["X-Live-Replace"] = "yes" if context["show_progress"] else "no"
-    return response
+    replaces = bool(context["show_progress"])
+    return render_moving(request, "restore/live.html", context, mark=look.state, replaces=replaces)
 
 
 @for_people_who_may(Capability.TAKE_LOOK, "POST")

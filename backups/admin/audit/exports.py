@@ -16,7 +16,7 @@ from backups.admin.audit.export_form import ExportForm, logins
 from backups.admin.audit.export_words import shown
 from backups.admin.audit.tabs import audit_tabs
 from backups.admin.form_page import FormPage, show_or_do
-from backups.admin.frame import reader_zone_name, render
+from backups.admin.frame import reader_zone_name, render, render_moving
 from backups.domain.export import ExportFormat
 from backups.domain.people import Actor, Capability
 from backups.models import LedgerExport
@@ -76,10 +76,7 @@ def show(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
 def live(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """The moving part of one that is being made."""
     context = _context(_get(pk))
-    response = render(request, "audit/export_live.html", context)
-    response.headers["X-Live-Mark"] = context["export"].state
-    response.headers["X-Live-Replace"] = "yes"
-    return response
+    return render_moving(request, "audit/export_live.html", context, mark=context["export"].state, replaces=True)
 
 
 @for_people_who_may(Capability.EXPORT_LEDGER)

@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from backups.admin.access import for_people_who_may
 from backups.admin.audit.event_words import event_url
 from backups.admin.audit.tabs import audit_tabs
-from backups.admin.frame import render
+from backups.admin.frame import render, render_moving
 from backups.domain.ledger import Target
 from backups.domain.ledger_verification import Verdict, VerificationState
 from backups.domain.people import Actor, Capability
@@ -59,11 +59,9 @@ def show(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
 @for_people_who_may(Capability.READ_LEDGER)
 def live(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """The moving part of one that is being made."""
-    context = _context(_get(pk))
-    response = render(request, "audit/verification_live.html", context)
-    response.headers["X-Live-Mark"] = context["verification"].state
-    response.headers["X-Live-Replace"] = "yes"
-    return response
+    found = _get(pk)
+    template = "audit/verification_live.html"
+    return render_moving(request, template, _context(found), mark=found.state, replaces=True)
 
 
 def _get(pk: int) -> LedgerVerification:

@@ -12,7 +12,7 @@ from backups.admin.charts import stage_bar
 from backups.admin.drill import words
 from backups.admin.drill.acts import offered
 from backups.admin.drill.figures import figures_of, stages_of
-from backups.admin.frame import render
+from backups.admin.frame import render, render_moving
 from backups.admin.progress import Progress, elapsed, progress_of
 from backups.admin.restore.blocks import Band, band_of
 from backups.admin.words import OUTCOME, OUTCOME_TONE, SCENARIO
@@ -43,10 +43,8 @@ def live(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """The moving part of a drill that runs."""
     drill = get_drill(pk)
     context = moving_context(drill, run_of(drill) if drill.is_automatic else None)
-    response = render(request, "restore/live.html", context)
-    response.headers["X-Live-Mark"] = drill.state
-    response.headers["X-Live-Replace"] = "yes" if context["show_progress"] else "no"
-    return response
+    replaces = bool(context["show_progress"])
+    return render_moving(request, "restore/live.html", context, mark=drill.state, replaces=replaces)
 
 
 def get_drill(pk: int) -> Drill:

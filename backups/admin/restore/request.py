@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from backups.admin.access import for_people_who_may
 from backups.admin.drill.overview import shown_drill
-from backups.admin.frame import reader_zone_name, render
+from backups.admin.frame import reader_zone_name, render, render_moving
 from backups.admin.progress import Progress, progress_of
 from backups.admin.restore.context import is_moving, moving_context, page_context
 from backups.admin.words import zone_or_utc
@@ -59,10 +59,9 @@ def live(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """The moving part alone. Its mark tells the script when the whole page is out of date."""
     seen = watch_request(get_request(pk))
     progress = _progress(seen)
-    response = render(request, "restore/live.html", moving_context(seen, progress, timezone.now()))
-    response.headers["X-Live-Mark"] = seen.mark
-    response.headers["X-Live-Replace"] = "yes" if progress and is_moving(seen) else "no"
-    return response
+    context = moving_context(seen, progress, timezone.now())
+    replaces = bool(progress) and is_moving(seen)
+    return render_moving(request, "restore/live.html", context, mark=seen.mark, replaces=replaces)
 
 
 def request_response(
